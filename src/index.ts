@@ -1,0 +1,22 @@
+export { type ErrorCode, ERROR_CODES, isStoreError, StoreError } from './lib/errors.ts';
+export { FILE_STORE_DEFAULTS, LIMITS } from './lib/limits.ts';
+export type * from './lib/model/commands.ts';
+export type {
+  Artifact,
+  Attempt,
+  DependencyPolicy,
+  ErrorInfo,
+  Run,
+  RunEvent,
+  RunStatus,
+  Step,
+  StepStatus,
+} from './lib/model/entities.ts';
+export { RUN_STATUSES, STEP_STATUSES } from './lib/model/entities.ts';
+export type { JsonObject, JsonValue, Payload } from './lib/model/payload.ts';
+export type { CreatedStep, PublicChange } from './lib/model/publicChange.ts';
+export type { Clock } from './lib/ports/clock.ts';
+export type { FileHandle, FileStat, FileSystem } from './lib/ports/fileSystem.ts';
+export type { Random } from './lib/ports/random.ts';
+export type * from './lib/store/contract.ts';
+export type { FileStoreTuning, OpenOptions } from './lib/store/options.ts';

@@ -1,0 +1,67 @@
+import { constants } from 'node:fs';
+import * as nodeFileSystem from 'node:fs/promises';
+
+/**
+ * The part of `node:fs/promises` that a store uses: the module itself fits, and so does a mock or a
+ * simulated disk. A folder is synced by opening it.
+ */
+export interface FileSystem {
+  open(path: string, flags?: string | number, mode?: number): Promise<FileHandle>;
+  mkdir(
+    path: string,
+    options?: { readonly recursive?: boolean; readonly mode?: number },
+  ): Promise<string | undefined>;
+  readdir(path: string): Promise<string[]>;
+  rename(from: string, to: string): Promise<void>;
+  link(existing: string, path: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+  rmdir(path: string): Promise<void>;
+  stat(path: string): Promise<FileStat>;
+  lstat(path: string): Promise<FileStat>;
+  chmod(path: string, mode: number): Promise<void>;
+}
+
+export interface FileHandle {
+  /** May write less than was given and still resolve: always compare `bytesWritten`. */
+  write(
+    data: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesWritten: number }>;
+  read(
+    into: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesRead: number }>;
+  stat(): Promise<FileStat>;
+  truncate(length: number): Promise<void>;
+  sync(): Promise<void>;
+  datasync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface FileStat {
+  readonly size: number;
+  readonly mode: number;
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+}
+
+/** Flags of `open`, as the platform numbers them; absent ones (Windows) count as 0. */
+export const OPEN = {
+  read: constants.O_RDONLY,
+  readWrite: constants.O_RDWR,
+  /** Create it, fail when it is there, and never follow a link that was planted in its place. */
+  createNew: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0),
+  /** A write resolves when its bytes are durable. */
+  durableWrite: constants.O_RDWR | (constants.O_DSYNC ?? 0) | (constants.O_NOFOLLOW ?? 0),
+  folder: constants.O_RDONLY | (constants.O_DIRECTORY ?? 0),
+} as const;
+
+/** Whether the platform has `O_DSYNC`; without it a write is followed by `datasync`. */
+export const HAS_DURABLE_WRITE = constants.O_DSYNC !== undefined;
+
+export const realFileSystem: FileSystem = nodeFileSystem;

@@ -1,0 +1,262 @@
+import type {
+  NewArtifact,
+  NewEvent,
+  NewRun,
+  NewStep,
+  ResetOptions,
+  RunPatch,
+  StepPatch,
+  WriteOptions,
+} from '../model/commands.ts';
+import type { Artifact, Run, RunEvent, RunStatus, Step, StepStatus } from '../model/entities.ts';
+import type { PublicChange } from '../model/publicChange.ts';
+
+/** One page of a list. `next` is the cursor of the page after it, `null` at the end. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: string | null;
+}
+
+/** Awaited it is the first page; iterated with `for await` it is every item of every page. */
+export interface Listing<T> extends PromiseLike<Page<T>>, AsyncIterable<T> {}
+
+export interface PageOptions {
+  /** 1 to 1,000, default 50. */
+  readonly limit?: number | undefined;
+  /** `next` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+/** All conditions must hold. Times are: after, inclusive; before, exclusive. */
+export interface RunFilter extends PageOptions {
+  readonly status?: RunStatus | readonly RunStatus[] | undefined;
+  readonly workflow?: string | undefined;
+  readonly project?: string | undefined;
+  readonly parentRunId?: string | undefined;
+  readonly parentStepId?: string | undefined;
+  /** Every one of these tags has this value. */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly createdAfter?: Date | undefined;
+  readonly createdBefore?: Date | undefined;
+  readonly endedAfter?: Date | undefined;
+  readonly endedBefore?: Date | undefined;
+}
+
+export interface StepFilter extends PageOptions {
+  readonly status?: StepStatus | readonly StepStatus[] | undefined;
+  readonly parentStepId?: string | undefined;
+}
+
+/**
+ * Every promise of a write resolves when the write is durable: it outlives the process and, as far
+ * as the disk is honest, the power. A rejection means that nothing of it was stored, except with
+ * `OUTCOME_UNKNOWN`.
+ */
+export interface Runs {
+  create(run: NewRun): Promise<Run>;
+  get(runId: string): Promise<Run>;
+  /** Newest first, by creation; a run created while paging never shifts a page. */
+  list(filter?: RunFilter): Listing<Run>;
+  update(runId: string, patch: RunPatch, options?: WriteOptions): Promise<Run>;
+  /** Leaves any terminal status for `queued`: raises `attempt`, clears what the attempt set. */
+  reset(runId: string, options?: ResetOptions): Promise<Run>;
+  /** `reset`, but refused for what has succeeded. */
+  retry(runId: string, options?: ResetOptions): Promise<Run>;
+  /** Removes the run with its steps, events and artifacts. Whatever its status. */
+  delete(runId: string, options?: WriteOptions): Promise<void>;
+}
+
+export interface Steps {
+  create(runId: string, step: NewStep): Promise<Step>;
+  get(runId: string, stepId: string): Promise<Step>;
+  /** In order of creation. */
+  list(runId: string, filter?: StepFilter): Listing<Step>;
+  /** The queued steps whose dependencies have all succeeded and whose time has come. */
+  ready(runId: string): Promise<readonly Step[]>;
+  update(
+    runId: string,
+    stepId: string,
+    patch: StepPatch,
+    options?: WriteOptions,
+  ): Promise<Step>;
+  /** Leaves any terminal status for `queued`; steps skipped on its account are queued again. */
+  reset(runId: string, stepId: string, options?: ResetOptions): Promise<Step>;
+  /** `reset`, but refused for what has succeeded or was skipped. */
+  retry(runId: string, stepId: string, options?: ResetOptions): Promise<Step>;
+}
+
+export interface EventListOptions extends PageOptions {
+  /** Events with a greater `seq`. Default: 0. */
+  readonly after?: number | undefined;
+}
+
+export interface EventTailOptions {
+  /** Events with a greater `seq`. Default: 0. */
+  readonly after?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Events {
+  append(runId: string, event: NewEvent): Promise<RunEvent>;
+  /** Ascending by `seq`. */
+  list(runId: string, options?: EventListOptions): Listing<RunEvent>;
+  /** The stored events and then each new one once it is durable, until `signal` or the deletion. */
+  tail(runId: string, options?: EventTailOptions): AsyncIterable<RunEvent>;
+}
+
+export type ArtifactBody =
+  | Uint8Array
+  | string
+  | AsyncIterable<Uint8Array>
+  | ReadableStream<Uint8Array>;
+
+export interface ArtifactRef {
+  readonly name: string;
+  /** Default: the newest. */
+  readonly version?: number | undefined;
+}
+
+export interface Artifacts {
+  /**
+   * Streams `body` to disk and names it. A new version unless the newest has the same digest, media
+   * type, step and metadata. Resolves when bytes and name are durable.
+   */
+  put(runId: string, artifact: NewArtifact & { readonly body: ArtifactBody }): Promise<Artifact>;
+  get(runId: string, ref: string | ArtifactRef): Promise<Artifact>;
+  /** The bytes, streamed; a digest that does not match ends the stream with `DATA_CORRUPT`. */
+  open(runId: string, ref: string | ArtifactRef): AsyncIterable<Uint8Array>;
+  /** The newest version of each name, by name; `allVersions` gives them all. */
+  list(
+    runId: string,
+    options?: PageOptions & { readonly allVersions?: boolean | undefined },
+  ): Listing<Artifact>;
+}
+
+/** What a transaction offers: it reads its own writes, and nothing is stored until it returns. */
+export interface Transaction {
+  readonly runs: Pick<Runs, 'create' | 'get' | 'update' | 'reset' | 'retry' | 'delete'>;
+  readonly steps: Pick<Steps, 'create' | 'get' | 'list' | 'ready' | 'update' | 'reset' | 'retry'>;
+  readonly events: Pick<Events, 'append'>;
+  readonly artifacts: Pick<Artifacts, 'put' | 'get'>;
+}
+
+/** A commit of the log as `watch` gives it: whole, in order, once. */
+export interface Commit {
+  /** Opaque cursor: give it to `watch({ after })`. */
+  readonly position: string;
+  readonly at: Date;
+  readonly changes: readonly PublicChange[];
+}
+
+export interface WatchOptions {
+  /** Commits after this cursor. Default: those that become durable from now on. */
+  readonly after?: string | undefined;
+  /** Only commits that touch this run. */
+  readonly runId?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Pin {
+  readonly name: string;
+  /** Nothing of the log after this cursor is removed. */
+  readonly position: string;
+  /** Once more than this much log is held, the pin is broken and the log may go. Bytes. */
+  readonly bytesMax: number;
+  readonly broken: boolean;
+}
+
+/** A reader's claim on the log (a backup, a replica). Durable when the promise resolves. */
+export interface Pins {
+  /** Default position: now. The same name again is `ALREADY_EXISTS`. */
+  create(pin: {
+    readonly name: string;
+    readonly after?: string | undefined;
+    readonly bytesMax?: number | undefined;
+  }): Promise<Pin>;
+  advance(name: string, after: string): Promise<Pin>;
+  release(name: string): Promise<void>;
+  list(): Promise<readonly Pin[]>;
+}
+
+/** Figures of a store; sizes in bytes, counts since it was opened. */
+export interface StoreStats {
+  readonly location: string;
+  readonly storeId: string;
+  readonly position: string;
+  readonly runs: Readonly<Record<RunStatus, number>>;
+  readonly journal: { readonly segments: number; readonly bytes: number };
+  readonly memory: { readonly runs: number; readonly bytes: number };
+  readonly writes: {
+    readonly commits: number;
+    readonly batches: number;
+    readonly bytes: number;
+  };
+  /** What opening found and did. */
+  readonly recovery: RecoveryReport;
+}
+
+export interface RecoveryReport {
+  /** Milliseconds. */
+  readonly durationMs: number;
+  /** Whether the last owner had closed the store. */
+  readonly clean: boolean;
+  readonly commitsReplayed: number;
+  /** Commits copied into the new segment because their durability was not proven. */
+  readonly commitsCopied: number;
+  /** Bytes of a torn, never acknowledged tail that were left behind. */
+  readonly bytesLeftBehind: number;
+  readonly indexRebuilt: boolean;
+  /** Unfinished temporary files that were removed. */
+  readonly temporariesRemoved: number;
+}
+
+/** One thing that is wrong, and where. */
+export interface Finding {
+  readonly code: 'JOURNAL_CORRUPT' | 'DATA_CORRUPT';
+  readonly file: string;
+  readonly byte?: number;
+  readonly message: string;
+}
+
+export interface VerifyReport {
+  readonly findings: readonly Finding[];
+  readonly commits: number;
+  readonly runs: number;
+  readonly events: number;
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+export interface VerifyOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called now and then with bytes read and bytes in all. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+export type StoreStatus = 'open' | 'poisoned' | 'closed';
+
+/** The one interface of every backend. */
+export interface Store extends AsyncDisposable {
+  readonly status: StoreStatus;
+  readonly runs: Runs;
+  readonly steps: Steps;
+  readonly events: Events;
+  readonly artifacts: Artifacts;
+  readonly pins: Pins;
+  /** The cursor of the last durable commit. */
+  position(): string;
+  /**
+   * Runs `work` on staged copies and commits all it did at once, or nothing. If another writer moved
+   * one of the runs meanwhile, `work` runs again: it must have no side effects.
+   */
+  transaction<T>(
+    runIds: string | readonly string[],
+    work: (tx: Transaction) => Promise<T>,
+  ): Promise<T>;
+  watch(options?: WatchOptions): AsyncIterable<Commit>;
+  stats(): Promise<StoreStats>;
+  /** Reads everything that is stored and compares it with its checksums and with the log. */
+  verify(options?: VerifyOptions): Promise<VerifyReport>;
+  /** Waits for what was accepted, then lets go of the store. May be called twice. */
+  close(): Promise<void>;
+}
