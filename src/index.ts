@@ -18,5 +18,6 @@ export type { CreatedStep, PublicChange } from './lib/model/publicChange.ts';
 export type { Clock } from './lib/ports/clock.ts';
 export type { FileHandle, FileStat, FileSystem } from './lib/ports/fileSystem.ts';
 export type { Random } from './lib/ports/random.ts';
+export { openStore } from './lib/store.ts';
 export type * from './lib/store/contract.ts';
 export type { FileStoreTuning, OpenOptions } from './lib/store/options.ts';

@@ -1,5 +1,5 @@
 import { StoreError } from '../errors.ts';
-import { checkId, checkInteger, checkName, checkObject } from './check.ts';
+import { checkId, checkInteger, checkName, checkGiven } from './check.ts';
 import type { NewArtifact } from './commands.ts';
 import { type Context, type Decision, requireRun } from './decision.ts';
 import type { ArtifactRow } from './entities.ts';
@@ -25,7 +25,7 @@ const NEW_ARTIFACT: ReadonlySet<string> = new Set([
 
 /** Refuses what could never be stored, before its bytes are streamed to the disk. */
 export function checkNewArtifact(input: NewArtifact): void {
-  checkObject<NewArtifact>(input, 'artifact', NEW_ARTIFACT);
+  checkGiven(input, 'artifact', NEW_ARTIFACT);
   checkName(input.name, 'artifact.name');
   if (input.mediaType !== undefined) checkName(input.mediaType, 'artifact.mediaType');
   optional(input.stepId, 'artifact.stepId', checkId);

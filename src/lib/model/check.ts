@@ -48,7 +48,7 @@ export function checkOneOf<T extends string>(
 
 export function checkInteger(value: unknown, path: string, min: number, max: number): number {
   if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) {
-    return value as number;
+    return (value as number) + 0;
   }
   throw invalid(path, `must be a whole number from ${min} to ${max}`);
 }
@@ -77,6 +77,12 @@ export function checkObject<T extends object>(
     }
   }
   return value;
+}
+
+/** The same for an argument that must be there. */
+export function checkGiven(value: object, path: string, allowed: ReadonlySet<string>): void {
+  if (value === undefined) throw invalid(path, 'must be an object, not undefined');
+  checkObject(value, path, allowed);
 }
 
 export function checkTags(value: unknown, path: string): Readonly<Record<string, string>> {
@@ -122,7 +128,7 @@ function entriesOf(value: unknown, path: string, max: number): [string, unknown]
 
 /** `__proto__` becomes an ordinary own key here: assignment would set the prototype instead. */
 function record<T>(entries: readonly (readonly [string, T])[]): Readonly<Record<string, T>> {
-  return Object.fromEntries(entries) as Record<string, T>;
+  return Object.fromEntries(entries);
 }
 
 function kindOf(value: unknown): string {

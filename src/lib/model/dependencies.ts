@@ -24,8 +24,10 @@ export function checkDependencies(
   const ids = checkList(value, path, LIMITS.dependenciesMax).map((id, i) =>
     checkId(id, `${path}[${i}]`),
   );
+  // Nothing can lead to a step that is not there yet, and walking its ancestry would be for nothing.
+  const isNew = state.steps.get(stepId) === undefined;
   for (const [i, id] of ids.entries()) {
-    const cycle = id === stepId ? [stepId] : wayTo(state, id, stepId);
+    const cycle = id === stepId ? [stepId] : isNew ? undefined : wayTo(state, id, stepId);
     if (cycle !== undefined) {
       throw invalid(`${path}[${i}]`, `closes a cycle: ${[stepId, ...cycle].join(' → ')}`);
     }
@@ -44,7 +46,8 @@ function wayTo(state: RunState, from: string, target: string): string[] | undefi
   for (let id = open.pop(); id !== undefined; id = open.pop()) {
     if (id === target) {
       const way: string[] = [];
-      for (let at: string | undefined = id; at !== undefined; at = cameFrom.get(at)) way.unshift(at);
+      for (let at: string | undefined = id; at !== undefined; at = cameFrom.get(at))
+        way.unshift(at);
       return way;
     }
     for (const next of state.steps.get(id)?.dependsOn ?? []) {

@@ -1,4 +1,4 @@
-import { checkName, checkObject, checkId, checkTime } from './check.ts';
+import { checkName, checkGiven, checkId, checkTime } from './check.ts';
 import type { NewEvent } from './commands.ts';
 import { type Context, type Decision, idempotencyConflict, requireRun } from './decision.ts';
 import type { EventRow } from './entities.ts';
@@ -23,7 +23,7 @@ export function decideAppendEvent(
   context: Context,
 ): Decision {
   requireRun(state, runId);
-  checkObject<NewEvent>(input, 'event', NEW_EVENT);
+  checkGiven(input, 'event', NEW_EVENT);
   const event: EventRow = {
     seq: state.lastSeq + 1,
     type: checkName(input.type, 'event.type'),

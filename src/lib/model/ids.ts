@@ -10,6 +10,7 @@ export function uuidv7(milliseconds: number, random: Uint8Array): string {
 
 /** The id of a new run: the caller's, or derived from workflow and key, or a fresh one. */
 export function idOfNewRun(run: NewRun, freshId: () => string): string {
+  if (typeof run !== 'object' || run === null) throw invalid('run', 'must be an object');
   if (run.id !== undefined) {
     if (run.idempotencyKey !== undefined) {
       throw invalid('run.idempotencyKey', 'cannot be combined with run.id: a key derives the id');

@@ -1,5 +1,4 @@
 import { StoreError } from '../errors.ts';
-import { LIMITS } from '../limits.ts';
 import { begun, ended } from './attempts.ts';
 import * as check from './check.ts';
 import type { NewRun, ResetOptions, RunPatch, WriteOptions } from './commands.ts';
@@ -54,7 +53,7 @@ export function decideCreateRun(
   input: NewRun,
   context: Context,
 ): Decision {
-  check.checkObject<NewRun>(input, 'run', NEW_RUN);
+  check.checkGiven(input, 'run', NEW_RUN);
   const run = newRun(runId, input, context.at);
   const existing = state.run;
   if (existing === undefined) return [{ type: 'run.created', runId, run }];
@@ -103,7 +102,7 @@ export function decideUpdateRun(
 ): Decision {
   const run = requireRun(state, runId);
   checkIfVersion(runId, run.version, options);
-  check.checkObject<RunPatch>(patch, 'patch', RUN_PATCH);
+  check.checkGiven(patch, 'patch', RUN_PATCH);
   const set = { ...fieldsOf(patch), ...statusOf(run, patch, context.at) };
   if (Object.keys(set).length === 0) return [];
   return [updated(run, set, context.at)];
@@ -124,9 +123,7 @@ function fieldsOf(patch: RunPatch): Partial<RunRow> {
     }),
     ...(patch.availableAt !== undefined && {
       availableAt:
-        patch.availableAt === null
-          ? null
-          : check.checkTime(patch.availableAt, 'patch.availableAt'),
+        patch.availableAt === null ? null : check.checkTime(patch.availableAt, 'patch.availableAt'),
     }),
   };
 }
@@ -136,14 +133,15 @@ function statusOf(run: RunRow, patch: RunPatch, at: string): Partial<RunRow> {
   if (patch.status === undefined) return {};
   const to = check.checkOneOf(patch.status, 'patch.status', RUN_STATUSES);
   checkRunTransition(run.id, run.status, to);
-  const reason =
-    patch.reason === undefined ? null : checkReason(patch.reason, 'patch.reason');
+  const reason = patch.reason === undefined ? null : checkReason(patch.reason, 'patch.reason');
   if (patch.status === 'running') {
-    const worker = patch.worker === undefined ? null : check.checkName(patch.worker, 'patch.worker');
+    const worker =
+      patch.worker === undefined ? null : check.checkName(patch.worker, 'patch.worker');
     const attempts = begun(run, to, worker, at);
     return { status: to, reason, startedAt: run.startedAt ?? at, attempts };
   }
-  if (!isTerminalRun(to)) return { status: to, reason };
+  if (to === 'blocked') return { status: to, reason };
+  if (to === 'queued') return { status: to, reason, attempts: ended(run, to, null, at) };
   const error = patch.status === 'failed' ? checkError(patch.error, 'patch.error') : null;
   const attempts = ended(run, to, error, at);
   const output =
@@ -163,6 +161,13 @@ function refuseMisplaced(patch: RunPatch): void {
   }
   if (patch.worker !== undefined && status !== 'running') {
     throw check.invalid('patch.worker', "comes with status 'running'");
+  }
+  const waiting = status === 'queued' || status === 'blocked';
+  if (patch.reason !== undefined && !waiting && status !== 'cancelled') {
+    throw check.invalid('patch.reason', "comes with status 'queued', 'blocked' or 'cancelled'");
+  }
+  if (patch.availableAt !== undefined && !waiting && status !== undefined) {
+    throw check.invalid('patch.availableAt', `does not come with status '${status}'`);
   }
 }
 

@@ -84,7 +84,10 @@ export class RunState {
     if (step.idempotencyKey !== null) this.stepIdByKey.set(step.idempotencyKey, step.id);
     if (before?.dependsOn === step.dependsOn) return;
     for (const id of before?.dependsOn ?? []) {
-      this.dependents.set(id, this.#dependentsOf(id).filter((other) => other !== step.id));
+      this.dependents.set(
+        id,
+        this.#dependentsOf(id).filter((other) => other !== step.id),
+      );
     }
     for (const id of step.dependsOn) {
       this.dependents.set(id, [...this.#dependentsOf(id), step.id]);

@@ -1,5 +1,4 @@
 import { StoreError } from '../errors.ts';
-import { LIMITS } from '../limits.ts';
 import { begun, ended } from './attempts.ts';
 import type { Change } from './change.ts';
 import * as check from './check.ts';
@@ -14,7 +13,12 @@ import {
   requireOpenRun,
   requireStep,
 } from './decision.ts';
-import { checkDependencies, isFailure, settleDependents, unskipDependents } from './dependencies.ts';
+import {
+  checkDependencies,
+  isFailure,
+  settleDependents,
+  unskipDependents,
+} from './dependencies.ts';
 import { STEP_STATUSES, type StepRow } from './entities.ts';
 import { encodePayload, NULL_PAYLOAD, samePayload } from './payload.ts';
 import { optional } from './run.ts';
@@ -60,7 +64,7 @@ export function decideCreateStep(
   input: NewStep,
   context: Context,
 ): Decision {
-  check.checkObject<NewStep>(input, 'step', NEW_STEP);
+  check.checkGiven(input, 'step', NEW_STEP);
   const existing = existingStep(state, input);
   if (existing !== undefined) {
     if (samePayload(existing.input, encodePayload(input.input, 'step.input'))) return [];
@@ -78,11 +82,10 @@ export function decideCreateStep(
 function newStep(state: RunState, runId: string, input: NewStep, context: Context): StepRow {
   const id = input.id === undefined ? context.freshId() : check.checkId(input.id, 'step.id');
   const dependsOn = checkDependencies(state, runId, id, input.dependsOn ?? [], 'step.dependsOn');
-  const policy = check.checkOneOf(
-    input.onDependencyFailure ?? 'skip',
-    'step.onDependencyFailure',
-    ['skip', 'wait'] as const,
-  );
+  const policy = check.checkOneOf(input.onDependencyFailure ?? 'skip', 'step.onDependencyFailure', [
+    'skip',
+    'wait',
+  ] as const);
   const failed = dependsOn.find((other) => isFailure(state.steps.get(other)));
   const skipped = policy === 'skip' && failed !== undefined;
   return {
@@ -124,16 +127,34 @@ export function decideUpdateStep(
   const run = requireOpenRun(state, runId);
   const step = requireStep(state, runId, stepId);
   checkIfVersion(stepId, step.version, options);
-  check.checkObject<StepPatch>(patch, 'patch', STEP_PATCH);
-  const set = { ...fieldsOf(state, runId, step, patch), ...statusOf(state, step, patch, context.at) };
+  check.checkGiven(patch, 'patch', STEP_PATCH);
+  const set = {
+    ...fieldsOf(state, runId, step, patch),
+    ...statusOf(state, step, patch, context.at),
+    ...skipOf(state, step, patch.dependsOn, context.at),
+  };
   if (Object.keys(set).length === 0) return [];
   const changes: Change[] = [updatedStep(runId, step, set, context.at)];
   if (set.metrics !== undefined) {
     changes.push({ type: 'run.metered', runId, metrics: summed(run.metrics, step, set.metrics) });
   }
   const after = { ...step, ...set };
-  if (isFailure(after) && !isFailure(step)) changes.push(...settleDependents(state, runId, after, context));
+  if (isFailure(after) && !isFailure(step))
+    changes.push(...settleDependents(state, runId, after, context));
   return changes;
+}
+
+/** A step that comes to depend on what has already failed is skipped, as when it is created so. */
+function skipOf(
+  state: RunState,
+  step: StepRow,
+  dependsOn: readonly string[] | undefined,
+  at: string,
+): Partial<StepRow> {
+  const failed = dependsOn?.find((other) => isFailure(state.steps.get(other)));
+  if (failed === undefined || step.onDependencyFailure === 'wait') return {};
+  const reason = `its dependency ${failed} did not succeed`;
+  return { status: 'skipped', reason, skippedBy: failed, endedAt: at };
 }
 
 function fieldsOf(
@@ -166,19 +187,15 @@ function fieldsOf(
   };
 }
 
-function statusOf(
-  state: RunState,
-  step: StepRow,
-  patch: StepPatch,
-  at: string,
-): Partial<StepRow> {
+function statusOf(state: RunState, step: StepRow, patch: StepPatch, at: string): Partial<StepRow> {
   refuseMisplaced(patch);
   if (patch.status === undefined) return {};
   const to = check.checkOneOf(patch.status, 'patch.status', STEP_STATUSES);
   checkStepTransition(step.id, step.status, to);
   if (patch.status === 'running') {
     refuseWaiting(state, step);
-    const worker = patch.worker === undefined ? null : check.checkName(patch.worker, 'patch.worker');
+    const worker =
+      patch.worker === undefined ? null : check.checkName(patch.worker, 'patch.worker');
     return { status: to, startedAt: at, attempts: begun(step, to, worker, at) };
   }
   const error = patch.status === 'failed' ? checkError(patch.error, 'patch.error') : null;
@@ -215,6 +232,11 @@ function refuseMisplaced(patch: StepPatch): void {
   }
   if (patch.worker !== undefined && status !== 'running') {
     throw check.invalid('patch.worker', "comes with status 'running'");
+  }
+  for (const field of ['availableAt', 'dependsOn'] as const) {
+    if (patch[field] !== undefined && status !== undefined) {
+      throw check.invalid(`patch.${field}`, 'does not come with a status');
+    }
   }
 }
 
@@ -281,11 +303,18 @@ function summed(
   for (const [name, value] of Object.entries(step.metrics)) {
     sums.set(name, (sums.get(name) ?? 0) - value);
   }
-  for (const [name, value] of Object.entries(next)) sums.set(name, (sums.get(name) ?? 0) + value);
+  for (const [name, value] of Object.entries(next)) {
+    const sum = (sums.get(name) ?? 0) + value;
+    if (!Number.isFinite(sum)) {
+      const message = `patch.metrics.${name} takes the sum of the run past what a number holds`;
+      throw new StoreError('LIMIT_EXCEEDED', message, { id: step.id });
+    }
+    sums.set(name, sum);
+  }
   return Object.fromEntries(sums);
 }
 
 function checkProgress(value: unknown): number {
-  if (typeof value === 'number' && value >= 0 && value <= 1) return value;
+  if (typeof value === 'number' && value >= 0 && value <= 1) return value + 0;
   throw check.invalid('patch.progress', 'must be a number from 0 to 1');
 }

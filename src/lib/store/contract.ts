@@ -73,12 +73,7 @@ export interface Steps {
   list(runId: string, filter?: StepFilter): Listing<Step>;
   /** The queued steps whose dependencies have all succeeded and whose time has come. */
   ready(runId: string): Promise<readonly Step[]>;
-  update(
-    runId: string,
-    stepId: string,
-    patch: StepPatch,
-    options?: WriteOptions,
-  ): Promise<Step>;
+  update(runId: string, stepId: string, patch: StepPatch, options?: WriteOptions): Promise<Step>;
   /** Leaves any terminal status for `queued`; steps skipped on its account are queued again. */
   reset(runId: string, stepId: string, options?: ResetOptions): Promise<Step>;
   /** `reset`, but refused for what has succeeded or was skipped. */
@@ -105,10 +100,7 @@ export interface Events {
 }
 
 export type ArtifactBody =
-  | Uint8Array
-  | string
-  | AsyncIterable<Uint8Array>
-  | ReadableStream<Uint8Array>;
+  Uint8Array | string | AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
 
 export interface ArtifactRef {
   readonly name: string;

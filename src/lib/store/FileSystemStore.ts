@@ -1,0 +1,186 @@
+import { FILE_STORE_DEFAULTS } from '../limits.ts';
+import { StoreError } from '../errors.ts';
+import { checkObject } from '../model/check.ts';
+import type { Run } from '../model/entities.ts';
+import { toRun } from '../model/represent.ts';
+import { systemClock } from '../ports/clock.ts';
+import { realFileSystem } from '../ports/fileSystem.ts';
+import { systemRandom } from '../ports/random.ts';
+import type {
+  Commit,
+  Page,
+  RecoveryReport,
+  RunFilter,
+  Store,
+  StoreStats,
+  StoreStatus,
+  Transaction,
+  VerifyOptions,
+  VerifyReport,
+  WatchOptions,
+} from './contract.ts';
+import { ArtifactManagementService } from './FileSystemStore/ArtifactManagementService.ts';
+import { toCursor } from './FileSystemStore/cursor.ts';
+import { EventManagementService } from './FileSystemStore/EventManagementService.ts';
+import { acquireStoreLock, type LockStore, noLock } from './FileSystemStore/lock.ts';
+import { openRooms, type Rooms } from './FileSystemStore/rooms.ts';
+import { RunManagementService } from './FileSystemStore/RunManagementService.ts';
+import { StepManagementService } from './FileSystemStore/StepManagementService.ts';
+import { runTransaction } from './FileSystemStore/transaction.ts';
+import { verifyStore } from './FileSystemStore/verify.ts';
+import { watchCommits } from './FileSystemStore/watch.ts';
+import type { RunWriter } from './FileSystemStore/writer.ts';
+import type { FileStoreTuning, OpenOptions } from './options.ts';
+
+export interface FileSystemStoreOptions extends OpenOptions {
+  /** What is shown as its place. */
+  readonly location: string;
+  /** Nobody else can reach the file system: no lock, and the index in memory. */
+  readonly isPrivate: boolean;
+}
+
+const OPTIONS: ReadonlySet<string> = new Set([
+  ...Object.keys(FILE_STORE_DEFAULTS),
+  'readOnly',
+  'signal',
+  'fileSystem',
+  'clock',
+  'random',
+  'location',
+  'isPrivate',
+]);
+
+/**
+ * Runs, steps, events and artifacts in a folder, on one journal.
+ *
+ *     opening (lock → recover → replay) ──► open ──► poisoned ──► closed
+ *                                             └────────────────────┘
+ */
+export class FileSystemStore implements Store {
+  readonly runs: RunManagementService;
+  readonly steps: StepManagementService;
+  readonly events: EventManagementService;
+  readonly artifacts: ArtifactManagementService;
+  readonly #rooms: Rooms;
+  readonly #location: string;
+  #closing: Promise<void> | undefined;
+
+  private constructor(rooms: Rooms, location: string) {
+    this.#rooms = rooms;
+    this.#location = location;
+    const services = this.#servicesOver(rooms.committer);
+    this.runs = services.runs;
+    this.steps = services.steps;
+    this.events = services.events;
+    this.artifacts = services.artifacts;
+  }
+
+  /**
+   * Opens the store in `root`, or makes it. When it resolves, the journal was recovered, this process
+   * owns the store, and everything that was ever acknowledged is served.
+   */
+  static async open(root: string, options: FileSystemStoreOptions): Promise<FileSystemStore> {
+    checkObject<FileSystemStoreOptions>(options, 'options', OPTIONS);
+    const lockStore: LockStore = options.isPrivate ? noLock : acquireStoreLock;
+    const rooms = await openRooms(root, {
+      lockStore,
+      tuning: tuningOf(options),
+      fs: options.fileSystem ?? realFileSystem,
+      clock: options.clock ?? systemClock,
+      random: options.random ?? systemRandom,
+      readOnly: options.readOnly ?? false,
+      isPrivate: options.isPrivate,
+      signal: options.signal,
+    });
+    return new FileSystemStore(rooms, options.location);
+  }
+
+  get status(): StoreStatus {
+    if (this.#closing !== undefined) return 'closed';
+    return this.#rooms.journal.poison === undefined ? 'open' : 'poisoned';
+  }
+
+  get pins() {
+    return this.#rooms.pins;
+  }
+
+  position(): string {
+    this.#rooms.committer.refuseClosed();
+    return toCursor(this.#rooms.identity, this.#rooms.journal.durable);
+  }
+
+  async transaction<T>(
+    runIds: string | readonly string[],
+    work: (tx: Transaction) => Promise<T>,
+  ): Promise<T> {
+    return runTransaction(this.#rooms.committer, runIds, (writer) =>
+      work(this.#servicesOver(writer)),
+    );
+  }
+
+  watch(options: WatchOptions = {}): AsyncIterable<Commit> {
+    const { journal, committer, identity } = this.#rooms;
+    return watchCommits(journal, committer, identity, options);
+  }
+
+  async stats(): Promise<StoreStats> {
+    const { committer, flusher, index, journal, runs, identity, report } = this.#rooms;
+    committer.refuseClosed();
+    await flusher.flush();
+    return {
+      location: this.#location,
+      storeId: identity.storeId,
+      position: this.position(),
+      runs: index.counts(),
+      journal: { segments: journal.segmentCount, bytes: journal.bytes },
+      memory: runs.stats,
+      writes: { ...journal.stats },
+      recovery: report satisfies RecoveryReport,
+    };
+  }
+
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    this.#rooms.committer.refuseClosed();
+    return verifyStore(this.#rooms, options);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#rooms.close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #servicesOver(writer: RunWriter) {
+    const { eventReader, blobs, clock } = this.#rooms;
+    return {
+      runs: new RunManagementService(writer, (filter) => this.#listRuns(filter)),
+      steps: new StepManagementService(writer, clock),
+      events: new EventManagementService(writer, eventReader),
+      artifacts: new ArtifactManagementService(writer, blobs),
+    };
+  }
+
+  async #listRuns(filter: RunFilter): Promise<Page<Run>> {
+    const { committer, flusher, index } = this.#rooms;
+    committer.refuseClosed();
+    await flusher.flush();
+    const { items, next } = index.list(filter);
+    return { items: items.map(toRun), next };
+  }
+}
+
+function tuningOf(options: OpenOptions): FileStoreTuning {
+  const tuning: Record<string, number> = { ...FILE_STORE_DEFAULTS };
+  for (const name of Object.keys(FILE_STORE_DEFAULTS) as (keyof FileStoreTuning)[]) {
+    const value = options[name];
+    if (value === undefined) continue;
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new StoreError('INVALID_ARGUMENT', `options.${name} must be a whole number, 0 or more`);
+    }
+    tuning[name] = value;
+  }
+  return tuning as unknown as FileStoreTuning;
+}

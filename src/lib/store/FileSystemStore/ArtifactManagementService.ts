@@ -1,0 +1,116 @@
+import { checkNewArtifact, decidePutArtifact, requireArtifact } from '../../model/artifact.ts';
+import { checkObject, invalid } from '../../model/check.ts';
+import type { NewArtifact } from '../../model/commands.ts';
+import { requireRun } from '../../model/decision.ts';
+import type { Artifact, ArtifactRow } from '../../model/entities.ts';
+import { toArtifact } from '../../model/represent.ts';
+import type { RunState } from '../../model/runState.ts';
+import type {
+  ArtifactBody,
+  ArtifactRef,
+  Artifacts,
+  Listing,
+  Page,
+  PageOptions,
+} from '../contract.ts';
+import type { BlobFolder } from './blobs.ts';
+import { checkLimit, fromListCursor, PagedListing, toListCursor } from './listing.ts';
+import type { RunWriter } from './writer.ts';
+
+interface ListOptions extends PageOptions {
+  readonly allVersions?: boolean | undefined;
+}
+
+const LIST_OPTIONS: ReadonlySet<string> = new Set<keyof ListOptions>([
+  'limit',
+  'cursor',
+  'allVersions',
+]);
+const REF: ReadonlySet<string> = new Set<keyof ArtifactRef>(['name', 'version']);
+
+/** `store.artifacts`, and `tx.artifacts` over a transaction's staging. */
+export class ArtifactManagementService implements Artifacts {
+  readonly #writer: RunWriter;
+  readonly #blobs: BlobFolder;
+
+  constructor(writer: RunWriter, blobs: BlobFolder) {
+    this.#writer = writer;
+    this.#blobs = blobs;
+  }
+
+  async put(
+    runId: string,
+    artifact: NewArtifact & { readonly body: ArtifactBody },
+  ): Promise<Artifact> {
+    checkNewArtifact(artifact);
+    await this.#writer.read(runId, (state) => requireRun(state, runId));
+    const { body, mediaType = typeof body === 'string' ? 'text/plain' : undefined } = artifact;
+    // W6: the bytes are durable before the commit that names them.
+    const blob = await this.#blobs.put(chunksOf(body));
+    return this.#writer.write(
+      runId,
+      (state, context) =>
+        decidePutArtifact(state, runId, { ...artifact, mediaType }, blob, context),
+      (state) => toArtifact(runId, requireArtifact(state, runId, artifact.name, undefined)),
+    );
+  }
+
+  async get(runId: string, ref: string | ArtifactRef): Promise<Artifact> {
+    return toArtifact(runId, await this.#find(runId, ref));
+  }
+
+  async *open(runId: string, ref: string | ArtifactRef): AsyncGenerator<Uint8Array> {
+    yield* this.#blobs.open(await this.#find(runId, ref));
+  }
+
+  list(runId: string, options: ListOptions = {}): Listing<Artifact> {
+    return new PagedListing(options.cursor, (cursor) =>
+      this.#writer.read(runId, (state) => page(state, runId, { ...options, cursor })),
+    );
+  }
+
+  #find(runId: string, ref: string | ArtifactRef): Promise<ArtifactRow> {
+    const { name, version } =
+      typeof ref === 'string' ? { name: ref, version: undefined } : checkRef(ref);
+    return this.#writer.read(runId, (state) => requireArtifact(state, runId, name, version));
+  }
+}
+
+function checkRef(ref: ArtifactRef): ArtifactRef {
+  checkObject<ArtifactRef>(ref, 'artifact', REF);
+  return ref;
+}
+
+function page(state: RunState, runId: string, options: ListOptions): Page<Artifact> {
+  requireRun(state, runId);
+  checkObject(options, 'options', LIST_OPTIONS);
+  const limit = checkLimit(options.limit);
+  const after = fromListCursor('artifacts', options.cursor) ?? '';
+  const rows = [...state.artifacts.entries()]
+    .flatMap(([, versions]) => (options.allVersions === true ? versions : versions.slice(-1)))
+    .map((row) => ({ row, place: placeOf(row) }))
+    .filter(({ place }) => place > after)
+    .toSorted((a, b) => (a.place < b.place ? -1 : 1));
+  const items = rows.slice(0, limit);
+  const next = rows.length > limit ? toListCursor('artifacts', items.at(-1)?.place ?? '') : null;
+  return { items: items.map(({ row }) => toArtifact(runId, row)), next };
+}
+
+/** By name, then version: a cursor stays good whatever is put meanwhile. */
+function placeOf({ name, version }: ArtifactRow): string {
+  return `${name}\u0000${String(version).padStart(16, '0')}`;
+}
+
+async function* chunksOf(body: ArtifactBody): AsyncGenerator<Uint8Array> {
+  if (typeof body === 'string') return yield Buffer.from(body);
+  if (body instanceof Uint8Array) return yield body;
+  if (typeof body !== 'object' || body === null || !(Symbol.asyncIterator in body)) {
+    throw invalid('artifact.body', 'must be a string, a Uint8Array or a stream of Uint8Array');
+  }
+  for await (const chunk of body) {
+    if (!(chunk instanceof Uint8Array)) {
+      throw invalid('artifact.body', 'must be a stream of Uint8Array');
+    }
+    yield chunk;
+  }
+}

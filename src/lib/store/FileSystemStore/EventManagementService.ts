@@ -1,0 +1,119 @@
+import { checkInteger, checkObject } from '../../model/check.ts';
+import type { NewEvent } from '../../model/commands.ts';
+import type { Context, Decision } from '../../model/decision.ts';
+import type { EventRow, RunEvent } from '../../model/entities.ts';
+import { decideAppendEvent } from '../../model/event.ts';
+import { toEvent } from '../../model/represent.ts';
+import type { RunState } from '../../model/runState.ts';
+import type { EventListOptions, Events, EventTailOptions, Listing, Page } from '../contract.ts';
+import type { EventReader } from './eventReader.ts';
+import { checkLimit, numberFromListCursor, PagedListing, toListCursor } from './listing.ts';
+import type { RunWriter } from './writer.ts';
+
+const LIST_OPTIONS: ReadonlySet<string> = new Set<keyof EventListOptions>([
+  'after',
+  'limit',
+  'cursor',
+]);
+
+/** How many stored events `tail` reads at a time. */
+const TAIL_PAGE = 100;
+
+/** `store.events`, and `tx.events` over a transaction's staging. */
+export class EventManagementService implements Events {
+  readonly #writer: RunWriter;
+  readonly #reader: EventReader;
+
+  constructor(writer: RunWriter, reader: EventReader) {
+    this.#writer = writer;
+    this.#reader = reader;
+  }
+
+  /** Whether a key was used before is asked in the very tick of the decision. */
+  async append(runId: string, input: NewEvent): Promise<RunEvent> {
+    for (let stored: EventRow | undefined; ;) {
+      const attempt = new Append(this.#reader, runId, input, stored);
+      await this.#writer.write(
+        runId,
+        (state, context) => attempt.decide(state, context),
+        () => undefined,
+      );
+      if (attempt.event !== undefined) return toEvent(runId, attempt.event);
+      stored = await this.#reader.one(runId, attempt.missing);
+    }
+  }
+
+  list(runId: string, options: EventListOptions = {}): Listing<RunEvent> {
+    return new PagedListing(options.cursor, (cursor) => this.#page(runId, { ...options, cursor }));
+  }
+
+  async #page(runId: string, options: EventListOptions): Promise<Page<RunEvent>> {
+    checkObject(options, 'options', LIST_OPTIONS);
+    const limit = checkLimit(options.limit);
+    const after = Math.max(
+      checkAfter(options.after),
+      numberFromListCursor('events', options.cursor),
+    );
+    const rows = await this.#reader.read(runId, after, limit + 1);
+    const items = rows.slice(0, limit).map((row) => toEvent(runId, row));
+    const last = items.at(-1);
+    const next =
+      rows.length > limit && last !== undefined ? toListCursor('events', last.seq) : null;
+    return { items, next };
+  }
+
+  async *tail(runId: string, options: EventTailOptions = {}): AsyncGenerator<RunEvent> {
+    const { signal } = options;
+    let after = checkAfter(options.after);
+    // The first read says NOT_FOUND of an unknown run; later the run may be deleted: the end.
+    let rows = await this.#reader.read(runId, after, TAIL_PAGE);
+    while (signal?.aborted !== true) {
+      for (const row of rows) yield toEvent(runId, row);
+      after = rows.at(-1)?.seq ?? after;
+      if (rows.length < TAIL_PAGE && !(await this.#reader.more(runId, after, signal))) return;
+      rows = await this.#reader.read(runId, after, TAIL_PAGE);
+    }
+  }
+}
+
+/** One try at an append: it ends with the event, or with a stored one that must be read first. */
+class Append {
+  event: EventRow | undefined;
+  missing = 0;
+  readonly #reader: EventReader;
+  readonly #runId: string;
+  readonly #input: NewEvent;
+  readonly #stored: EventRow | undefined;
+
+  constructor(reader: EventReader, runId: string, input: NewEvent, stored: EventRow | undefined) {
+    this.#reader = reader;
+    this.#runId = runId;
+    this.#input = input;
+    this.#stored = stored;
+  }
+
+  decide(state: RunState, context: Context): Decision {
+    const key = this.#input.idempotencyKey;
+    const known = key === undefined ? undefined : this.#known(state, key);
+    if (known === 'missing') return [];
+    const changes = decideAppendEvent(state, this.#runId, this.#input, known, context);
+    const [change] = changes;
+    this.event = change?.type === 'event.appended' ? change.event : known;
+    return changes;
+  }
+
+  #known(state: RunState, key: string): EventRow | 'missing' | undefined {
+    const queued = state.eventByKey.get(key);
+    if (queued !== undefined) return queued;
+    const seq = state.run === undefined ? undefined : this.#reader.seqOfKey(this.#runId, key);
+    if (seq === undefined) return undefined;
+    if (this.#stored?.seq === seq) return this.#stored;
+    this.missing = seq;
+    return 'missing';
+  }
+}
+
+function checkAfter(after: number | undefined): number {
+  if (after === undefined) return 0;
+  return checkInteger(after, 'options.after', 0, Number.MAX_SAFE_INTEGER);
+}

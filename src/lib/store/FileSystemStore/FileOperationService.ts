@@ -1,0 +1,279 @@
+import { basename, dirname, join, resolve } from 'node:path';
+import { StoreError } from '../../errors.ts';
+import { FILE_STORE_DEFAULTS } from '../../limits.ts';
+import { type Clock, systemClock } from '../../ports/clock.ts';
+import { type FileSystem, OPEN, realFileSystem } from '../../ports/fileSystem.ts';
+import { type Random, systemRandom } from '../../ports/random.ts';
+import { appendTo } from './FileOperationService/append.ts';
+import * as disk from './FileOperationService/disk.ts';
+import { Folders } from './FileOperationService/folders.ts';
+import { guard, guardRead, readError } from './FileOperationService/guard.ts';
+import * as several from './FileOperationService/several.ts';
+import { type StageOptions, StagedFile } from './FileOperationService/stagedFile.ts';
+import * as streams from './FileOperationService/streams.ts';
+import * as temporaries from './FileOperationService/temporaries.ts';
+import { Turns } from './FileOperationService/turns.ts';
+import { type LockFile, lockFile } from './lock.ts';
+import { systemCode } from './storageError.ts';
+
+export type { FileEntry } from './FileOperationService/several.ts';
+export type { CommitOptions, StagedFile, StageOptions } from './FileOperationService/stagedFile.ts';
+export type {
+  ByteSource,
+  ReadStreamOptions,
+  WriteStreamOptions,
+} from './FileOperationService/streams.ts';
+export { storageError, systemCode } from './storageError.ts';
+
+export interface FileOperationOptions {
+  readonly random?: Random | undefined;
+  readonly clock?: Clock | undefined;
+  /** How processes exclude each other. Default: a lock held by the kernel. */
+  readonly lockFile?: LockFile | undefined;
+}
+
+export interface LockOptions {
+  /** How long to wait for each: the callers of this service, then other processes. Default 10 s. */
+  readonly waitMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface StoredBytes {
+  readonly size: number;
+  /** `sha256:…` */
+  readonly digest: string;
+}
+
+/**
+ * Every touch of the disk, on a file system that can be exchanged. Every failure is a `StoreError`
+ * with the disk's own error as its cause: `STORAGE_FULL` or `STORAGE_FAILED`, and nothing was changed;
+ * `OUTCOME_UNKNOWN` where a change is visible but may not outlive a crash; `NOT_FOUND` for reading
+ * what is not there. Unfinished files carry names of their own until `removeTemporaries`.
+ */
+export class FileOperationService {
+  readonly fileSystem: FileSystem;
+  readonly #disk: disk.Disk;
+  readonly #clock: Clock;
+  readonly #lockFile: LockFile;
+  readonly #folders: Folders;
+  readonly #turns: Turns;
+
+  constructor(fs: FileSystem = realFileSystem, options: FileOperationOptions = {}) {
+    this.fileSystem = fs;
+    this.#disk = { fs, random: options.random ?? systemRandom };
+    this.#clock = options.clock ?? systemClock;
+    this.#lockFile = options.lockFile ?? lockFile;
+    this.#folders = new Folders(fs);
+    this.#turns = new Turns(this.#clock);
+  }
+
+  /** Makes a folder 0700, with every missing one above it. Durable, also where it was there. */
+  ensureFolder(path: string): Promise<void> {
+    return guard(`making the folder ${path}`, () => this.#folders.ensure(path));
+  }
+
+  /** Makes the names in a folder durable: what was renamed, linked or removed there. */
+  syncFolder(path: string): Promise<void> {
+    return guard(`syncing the folder ${path}`, () => disk.syncFolder(this.fileSystem, path));
+  }
+
+  /** The file has the old bytes or these, whatever happens (W5). Mode 0600. Durable. */
+  async writeAtomic(path: string, data: Uint8Array | string): Promise<void> {
+    const staged = await this.createStaged(path);
+    await staged.write(data);
+    await staged.commit();
+  }
+
+  /**
+   * All files get their new bytes or none does, also across a crash once `recover` or
+   * `removeTemporaries` has been called on the deepest folder that holds them all. The files share a
+   * file system that knows hard links. Durable. `OUTCOME_UNKNOWN`: `recover` decides it.
+   */
+  async writeAtomicAll(entries: readonly several.FileEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    await guard('writing several files', () => several.writeAll(this.#disk, entries));
+  }
+
+  /** Takes back what a crash left of a `writeAtomicAll` in this folder. Returns how many. */
+  recover(folder: string): Promise<number> {
+    return guard(`recovering ${folder}`, () => several.rollBackIn(this.#disk, folder));
+  }
+
+  /** A new file, written piece by piece and invisible until `commit`. `path` may change there. */
+  createStaged(path: string, options?: StageOptions): Promise<StagedFile> {
+    return StagedFile.create(this.#disk, path, options);
+  }
+
+  /** `writeAtomic` from a stream, in the memory of one chunk. A source that breaks leaves nothing. */
+  async writeStream(
+    path: string,
+    source: streams.ByteSource,
+    options?: streams.WriteStreamOptions,
+  ): Promise<StoredBytes> {
+    const staged = await this.stageStream(path, source, options);
+    await staged.commit();
+    return { size: staged.bytesWritten, digest: String(staged.digest) };
+  }
+
+  /** `writeStream` without its `commit`: for a file whose name depends on its digest. */
+  async stageStream(
+    path: string,
+    source: streams.ByteSource,
+    options: streams.WriteStreamOptions = {},
+  ): Promise<StagedFile> {
+    const staged = await this.createStaged(path, { digest: true });
+    try {
+      await guard(`writing ${path}`, () => streams.pour(source, staged, options));
+      await staged.seal();
+      return staged;
+    } catch (error) {
+      await disk.attempt(() => staged.discard());
+      throw error;
+    }
+  }
+
+  /** The bytes from `start` up to `end`, in chunks. The file is closed when the reader stops. */
+  async *readStream(
+    path: string,
+    options?: streams.ReadStreamOptions,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* streams.readChunks(this.fileSystem, path, options);
+    } catch (error) {
+      throw readError(error, path);
+    }
+  }
+
+  /** All of a small file. */
+  read(path: string): Promise<Uint8Array> {
+    return guardRead(path, () => disk.readWhole(this.fileSystem, path));
+  }
+
+  /** As `read`; `undefined` when there is no such file. */
+  readIfPresent(path: string): Promise<Uint8Array | undefined> {
+    return guard(`reading ${path}`, async () => {
+      try {
+        return await disk.readWhole(this.fileSystem, path);
+      } catch (error) {
+        if (systemCode(error) === 'ENOENT') return undefined;
+        throw error;
+      }
+    });
+  }
+
+  /** These bytes, by one open, one read, one close. Fewer when the file ends before. */
+  readRange(path: string, offset: number, length: number): Promise<Buffer> {
+    return guardRead(path, () =>
+      disk.withFile(this.fileSystem, path, OPEN.read, async (handle) => {
+        const bytes = Buffer.allocUnsafe(length);
+        return bytes.subarray(0, await disk.readFully(handle, bytes, offset));
+      }),
+    );
+  }
+
+  /**
+   * Adds to the end of a file, or makes it. One after the other per file. Durable. A failure leaves
+   * what was there; `OUTCOME_UNKNOWN` when that could not be made sure.
+   */
+  append(path: string, data: Uint8Array | string): Promise<void> {
+    const bytes = disk.toBytes(data);
+    return this.#turns.take(`append ${resolve(path)}`, () =>
+      guard(`appending to ${path}`, async () => {
+        try {
+          await appendTo(this.fileSystem, path, bytes);
+        } catch (error) {
+          if (systemCode(error) !== 'ENOENT') throw error;
+          await this.writeAtomic(path, bytes);
+        }
+      }),
+    );
+  }
+
+  /** `sha256:…` of a file, in bounded memory. */
+  checksum(path: string): Promise<string> {
+    return guardRead(path, () => streams.digestOf(this.fileSystem, path));
+  }
+
+  /** `DATA_CORRUPT` unless the file has this digest. */
+  async verifyChecksum(path: string, digest: string): Promise<void> {
+    const actual = await this.checksum(path);
+    if (actual === digest) return;
+    throw new StoreError('DATA_CORRUPT', `${path} has ${actual}, not ${digest}`);
+  }
+
+  /**
+   * Runs `work` while nobody else holds the lock of `path`: callers of this service in the order in
+   * which they came, then processes (by `.<name>.lock` beside it, which stays). `STORE_LOCKED` after
+   * `waitMs`. Asking for the same lock inside `work` waits in vain.
+   */
+  withLock<T>(path: string, work: () => Promise<T>, options: LockOptions = {}): Promise<T> {
+    const { waitMs = FILE_STORE_DEFAULTS.lockWaitMs, signal } = options;
+    const target = resolve(path);
+    const locked = async () => {
+      const lock = await this.#lockFile({
+        path: join(dirname(target), `.${basename(target)}.lock`),
+        fs: this.fileSystem,
+        clock: this.#clock,
+        waitMs,
+        signal,
+        refusal: () => new StoreError('STORE_LOCKED', `another process holds the lock of ${path}`),
+      });
+      try {
+        return await work();
+      } finally {
+        lock.release();
+      }
+    };
+    return this.#turns.take(`lock ${target}`, locked, { waitMs, signal });
+  }
+
+  /**
+   * Removes the unfinished files of this service, never by age (W12), nobody else's; first takes back
+   * an interrupted `writeAtomicAll`. For when nothing writes there. Links are not followed.
+   * `recursive` looks at every file below. Returns how many were removed.
+   */
+  removeTemporaries(
+    folder: string,
+    options: { readonly recursive?: boolean | undefined } = {},
+  ): Promise<number> {
+    const { fileSystem: fs } = this;
+    return guard(`cleaning up ${folder}`, async () => {
+      let removed = 0;
+      await temporaries.visitFolders(fs, folder, options.recursive === true, async (at) => {
+        await several.rollBackIn(this.#disk, at);
+        removed += await temporaries.removeOurs(fs, at);
+      });
+      return removed;
+    });
+  }
+
+  /** A fresh name in the folder of `path` that `removeTemporaries` knows. */
+  temporaryName(path: string): string {
+    return temporaries.temporaryBeside(this.#disk, path);
+  }
+
+  /** Removes a temporary file after a failure; one that stays goes with `removeTemporaries`. */
+  async discard(temporary: string): Promise<void> {
+    await disk.attempt(() => this.fileSystem.unlink(temporary));
+  }
+
+  /** Durable after `syncFolder`. */
+  rename(from: string, to: string): Promise<void> {
+    return guard(`renaming ${from}`, () => this.fileSystem.rename(from, to));
+  }
+
+  /** Removes a file; `false` when there was none. Durable after `syncFolder`. */
+  remove(path: string): Promise<boolean> {
+    return guard(`removing ${path}`, () => disk.unlinkIfPresent(this.fileSystem, path));
+  }
+
+  /** The names in a folder, sorted; none when there is no such folder. */
+  list(folder: string): Promise<readonly string[]> {
+    return guard(`listing ${folder}`, () => temporaries.namesIn(this.fileSystem, folder));
+  }
+
+  /** Bytes of a file. */
+  size(path: string): Promise<number> {
+    return guardRead(path, async () => (await this.fileSystem.stat(path)).size);
+  }
+}

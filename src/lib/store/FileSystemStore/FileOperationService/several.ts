@@ -1,0 +1,147 @@
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { StoreError } from '../../../errors.ts';
+import { systemCode } from '../storageError.ts';
+import {
+  attempt,
+  type Disk,
+  readWhole,
+  syncFolder,
+  syncNewName,
+  toBytes,
+  unlinkIfPresent,
+} from './disk.ts';
+import { StagedFile } from './stagedFile.ts';
+import { digestOfBytes } from './streams.ts';
+import { namesIn, temporaryBeside, temporaryKind } from './temporaries.ts';
+import { decodeUndo, encodeUndo, restoreAll, type UndoEntry } from './undo.ts';
+
+export interface FileEntry {
+  readonly path: string;
+  readonly data: Uint8Array | string;
+}
+
+/** A write of several files under way: enough to take all of it back. */
+interface Attempt {
+  readonly folder: string;
+  readonly undoFile: string;
+  readonly staged: StagedFile[];
+  readonly undo: UndoEntry[];
+  step: 'preparing' | 'renaming' | 'committed';
+}
+
+/**
+ * Stage all → keep the old bytes under a second name → an undo file → rename all → remove the undo
+ * file. Each arrow is made durable before the next begins. The last removal is the commit: while the
+ * undo file is there, `rollBackIn` takes the folder back to the old bytes.
+ */
+export async function writeAll(disk: Disk, entries: readonly FileEntry[]): Promise<void> {
+  const files = entries.map(({ path, data }) => ({ path: resolve(path), bytes: toBytes(data) }));
+  const paths = files.map(({ path }) => path);
+  if (new Set(paths).size < paths.length) {
+    throw new StoreError('INVALID_ARGUMENT', 'entries name the same file twice');
+  }
+  const folder = folderOfAll(paths);
+  const undoFile = temporaryBeside(disk, join(folder, 'undo'), 'undo');
+  const all: Attempt = { folder, undoFile, staged: [], undo: [], step: 'preparing' };
+  try {
+    for (const { path, bytes } of files) await prepare(disk, all, path, bytes);
+    await syncFolder(disk.fs, folder);
+    await writeUndoFile(disk, all);
+    all.step = 'renaming';
+    for (const staged of all.staged) await staged.commit(undefined, { syncFolder: false });
+    for (const changed of new Set(paths.map(dirname))) await syncFolder(disk.fs, changed);
+    await disk.fs.unlink(undoFile);
+    all.step = 'committed';
+    await syncNewName(disk.fs, undoFile);
+  } catch (error) {
+    throw await takeBack(disk, all, error);
+  }
+  // Done and durable: an old copy that cannot be removed now goes with the other temporary files.
+  await dropOld(disk, all.folder, all.undo);
+}
+
+async function prepare(disk: Disk, all: Attempt, path: string, bytes: Uint8Array): Promise<void> {
+  const staged = await StagedFile.create(disk, path);
+  all.staged.push(staged);
+  await staged.write(bytes);
+  await staged.seal();
+  const old = temporaryBeside(disk, all.undoFile, 'old');
+  const kept = await linkIfPresent(disk, path, old);
+  all.undo.push({
+    path: relative(all.folder, path),
+    digest: digestOfBytes(bytes),
+    old: kept ? relative(all.folder, old) : null,
+  });
+}
+
+async function linkIfPresent(disk: Disk, path: string, old: string): Promise<boolean> {
+  try {
+    await disk.fs.link(path, old);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+async function writeUndoFile(disk: Disk, all: Attempt): Promise<void> {
+  const file = await StagedFile.create(disk, all.undoFile);
+  await file.write(encodeUndo(all.undo));
+  await file.commit(undefined, { syncFolder: false });
+  // By itself: nothing is renamed yet, and so a failure here is no uncertain outcome.
+  await syncFolder(disk.fs, all.folder);
+}
+
+/** What the caller is told: the failure itself when all is as before, else `OUTCOME_UNKNOWN`. */
+async function takeBack(disk: Disk, all: Attempt, failure: unknown): Promise<unknown> {
+  // The commit may not be durable: the old bytes stay for the undo file that could come back.
+  if (all.step === 'committed') return failure;
+  if (all.step === 'renaming') {
+    try {
+      await restoreAll(disk, all.folder, all.undo);
+    } catch (error) {
+      const message = `writing several files in ${all.folder} failed, and so did taking it back`;
+      const cause = new AggregateError([failure, error], 'write and rollback both failed');
+      return new StoreError('OUTCOME_UNKNOWN', `${message}: recover it`, { cause });
+    }
+  }
+  for (const staged of all.staged) await attempt(() => staged.discard());
+  // Left behind, an undo file does no harm now: no file holds the bytes that it would undo.
+  const cleared = await attempt(async () => {
+    if (await unlinkIfPresent(disk.fs, all.undoFile)) await syncFolder(disk.fs, all.folder);
+  });
+  if (cleared) await dropOld(disk, all.folder, all.undo);
+  return failure;
+}
+
+async function dropOld(disk: Disk, folder: string, undo: readonly UndoEntry[]): Promise<void> {
+  for (const { old } of undo) {
+    if (old !== null) await attempt(() => disk.fs.unlink(join(folder, old)));
+  }
+}
+
+/** Takes back the writes of several files that a crash interrupted in `folder`; returns how many. */
+export async function rollBackIn(disk: Disk, folder: string): Promise<number> {
+  const names = (await namesIn(disk.fs, folder)).filter((name) => temporaryKind(name) === 'undo');
+  for (const name of names) {
+    const path = join(folder, name);
+    const undo = decodeUndo(await readWhole(disk.fs, path), path);
+    await restoreAll(disk, folder, undo);
+    await disk.fs.unlink(path);
+    // W8: the old bytes stay until nothing can ask for them again.
+    await syncFolder(disk.fs, folder);
+    await dropOld(disk, folder, undo);
+  }
+  return names.length;
+}
+
+/** The deepest folder that holds all of these absolute paths. */
+function folderOfAll(paths: readonly string[]): string {
+  let folder = dirname(paths[0] ?? sep);
+  while (!paths.every((path) => isBelow(folder, path))) folder = dirname(folder);
+  return folder;
+}
+
+function isBelow(folder: string, path: string): boolean {
+  return path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+}

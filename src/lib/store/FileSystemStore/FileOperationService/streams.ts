@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { isStoreError, StoreError } from '../../../errors.ts';
+import { type FileSystem, OPEN } from '../../../ports/fileSystem.ts';
+import { messageOf } from '../storageError.ts';
+import { attempt, readFully } from './disk.ts';
+import type { StagedFile } from './stagedFile.ts';
+
+const CHUNK_BYTES = 256 * 1024;
+
+export type ByteSource = AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
+
+export interface WriteStreamOptions {
+  /** More than this many bytes is `LIMIT_EXCEEDED`. Default: no limit. */
+  readonly bytesMax?: number | undefined;
+  /** Ends the stream with `ABORTED`, also while the source is silent. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each chunk with the bytes written so far. */
+  readonly onProgress?: ((bytes: number) => void) | undefined;
+}
+
+export interface ReadStreamOptions {
+  /** First byte. Default 0. */
+  readonly start?: number | undefined;
+  /** The byte after the last one. Default: the end of the file. */
+  readonly end?: number | undefined;
+  /** Bytes of one chunk, and of memory in use. Default 256 KiB. */
+  readonly chunkBytes?: number | undefined;
+}
+
+/** Writes all of `source` into `staged`, one chunk at a time, asking for the next when it is done. */
+export async function pour(
+  source: ByteSource,
+  staged: StagedFile,
+  options: WriteStreamOptions,
+): Promise<void> {
+  const { bytesMax = Infinity, signal, onProgress } = options;
+  for await (const chunk of abortable(source, signal)) {
+    if (!(chunk instanceof Uint8Array)) {
+      throw new StoreError('INVALID_ARGUMENT', 'the source must give Uint8Array chunks');
+    }
+    if (staged.bytesWritten + chunk.length > bytesMax) {
+      throw new StoreError('LIMIT_EXCEEDED', `the source gives more than ${bytesMax} bytes`);
+    }
+    await staged.write(chunk);
+    onProgress?.(staged.bytesWritten);
+  }
+}
+
+/** The chunks of `source`, until it breaks or `signal` aborts; then it is told to stop. */
+async function* abortable(source: ByteSource, signal: AbortSignal | undefined): AsyncGenerator {
+  const chunks: AsyncIterator<unknown> = source[Symbol.asyncIterator]();
+  const aborted = rejectOnAbort(signal);
+  let silent = true;
+  try {
+    for (;;) {
+      const next = await Promise.race([chunks.next(), aborted.promise]);
+      if (next.done === true) return;
+      silent = false;
+      yield next.value;
+      silent = true;
+    }
+  } catch (error) {
+    throw sourceError(error);
+  } finally {
+    aborted.forget();
+    const stopping = attempt(async () => chunks.return?.());
+    // A source that owes us a chunk answers when it likes; one that does not is waited for.
+    if (!silent) await stopping;
+  }
+}
+
+function rejectOnAbort(signal: AbortSignal | undefined) {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () =>
+    reject(new StoreError('ABORTED', 'the stream was aborted', { cause: signal?.reason }));
+  // Nobody may be racing when it is rejected.
+  promise.catch(() => undefined);
+  if (signal?.aborted === true) abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  return { promise, forget: () => signal?.removeEventListener('abort', abort) };
+}
+
+function sourceError(error: unknown): StoreError {
+  if (isStoreError(error)) return error;
+  return new StoreError('INVALID_ARGUMENT', `the source broke: ${messageOf(error)}`, {
+    cause: error,
+  });
+}
+
+/** The bytes of a file, chunk by chunk; each chunk is the reader's to keep. */
+export async function* readChunks(
+  fs: FileSystem,
+  path: string,
+  options: ReadStreamOptions = {},
+): AsyncGenerator<Uint8Array> {
+  const { start = 0, end = Infinity } = options;
+  const chunkBytes = Math.max(1, options.chunkBytes ?? CHUNK_BYTES);
+  const handle = await fs.open(path, OPEN.read);
+  try {
+    for (let at = start; at < end;) {
+      const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, end - at));
+      const length = await readFully(handle, chunk, at);
+      if (length > 0) yield chunk.subarray(0, length);
+      if (length < chunk.length) return;
+      at += length;
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** `sha256:` and the digest of a file, in bounded memory. */
+export async function digestOf(fs: FileSystem, path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of readChunks(fs, path)) hash.update(chunk);
+  return `sha256:${hash.digest('hex')}`;
+}
+
+export function digestOfBytes(bytes: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}

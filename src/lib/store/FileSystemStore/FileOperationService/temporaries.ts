@@ -1,0 +1,74 @@
+import { dirname, join } from 'node:path';
+import { type FileHandle, type FileSystem, OPEN } from '../../../ports/fileSystem.ts';
+import { systemCode } from '../storageError.ts';
+import type { Disk } from './disk.ts';
+
+/** `tmp`: not yet under its name. `old`: kept for a rollback. `undo`: says what to roll back. */
+export type TemporaryKind = 'tmp' | 'old' | 'undo';
+
+const PATTERN = /^\.holdfast-[0-9a-f]{24}\.(tmp|old|undo)$/;
+const TRIES_MAX = 8;
+
+/** A fresh name of ours beside `path`; only such names are ever cleaned up. */
+export function temporaryBeside(disk: Disk, path: string, kind: TemporaryKind = 'tmp'): string {
+  const random = Buffer.from(disk.random.bytes(12)).toString('hex');
+  return join(dirname(path), `.holdfast-${random}.${kind}`);
+}
+
+/** What `name` is among our temporary files; `undefined` for a file of anybody else. */
+export function temporaryKind(name: string): TemporaryKind | undefined {
+  return PATTERN.exec(name)?.[1] as TemporaryKind | undefined;
+}
+
+/** Creates an empty file 0600 beside `path`. A seeded source of names may meet its own leftovers. */
+export async function openTemporary(
+  disk: Disk,
+  path: string,
+): Promise<{ readonly temporary: string; readonly handle: FileHandle }> {
+  for (let tries = 1; ; tries++) {
+    const temporary = temporaryBeside(disk, path);
+    try {
+      return { temporary, handle: await disk.fs.open(temporary, OPEN.createNew, 0o600) };
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST' || tries === TRIES_MAX) throw error;
+    }
+  }
+}
+
+/** Calls `visit` with `folder`, then with those below when `recursive`; links are not followed. */
+export async function visitFolders(
+  fs: FileSystem,
+  folder: string,
+  recursive: boolean,
+  visit: (folder: string) => Promise<void>,
+): Promise<void> {
+  await visit(folder);
+  if (!recursive) return;
+  for (const name of await namesIn(fs, folder)) {
+    const path = join(folder, name);
+    if ((await fs.lstat(path)).isDirectory()) await visitFolders(fs, path, recursive, visit);
+  }
+}
+
+/** Sorted. A folder that is missing has none. */
+export async function namesIn(fs: FileSystem, folder: string): Promise<string[]> {
+  try {
+    return (await fs.readdir(folder)).toSorted();
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Removes our temporary files in `folder`, whatever their age (W12); returns how many. */
+export async function removeOurs(fs: FileSystem, folder: string): Promise<number> {
+  let removed = 0;
+  for (const name of await namesIn(fs, folder)) {
+    if (temporaryKind(name) === undefined) continue;
+    const path = join(folder, name);
+    if (!(await fs.lstat(path)).isFile()) continue;
+    await fs.unlink(path);
+    removed++;
+  }
+  return removed;
+}

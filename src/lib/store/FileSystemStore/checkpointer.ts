@@ -1,0 +1,251 @@
+import { StoreError } from '../../errors.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { RunIndex } from '../index/RunIndex.ts';
+import type { FileStoreTuning } from '../options.ts';
+import { indexedRun } from './committer.ts';
+import { storageError } from './FileOperationService.ts';
+import type { IndexFlusher } from './indexFlusher.ts';
+import type { Journal } from './journal.ts';
+import type { LiveRun } from './liveRun.ts';
+import type { LiveRuns } from './liveRuns.ts';
+import type { PinFile } from './pins.ts';
+import type { RunFiles, RunPart } from './runFiles.ts';
+
+export interface CheckpointerParts {
+  readonly journal: Journal;
+  readonly runs: LiveRuns;
+  readonly runFiles: RunFiles;
+  readonly index: RunIndex;
+  readonly flusher: IndexFlusher;
+  readonly pins: PinFile;
+  readonly clock: Clock;
+  readonly tuning: FileStoreTuning;
+}
+
+/** Run files written at a time: few, for they share the disk with the journal. */
+const SAVED_TOGETHER = 4;
+
+/** A run whose file is written; it is saved once the folder is synced and `finish` is called. */
+interface Saving {
+  readonly live: LiveRun;
+  readonly folder: string | undefined;
+  readonly finish: () => void;
+}
+
+interface Garbage {
+  readonly runId: string;
+  readonly parts: readonly RunPart[];
+}
+
+/**
+ * Moves runs from the log into run files, off the write path, so that old segments can go. A run is
+ * due when it has gone quiet, when its events in memory are many, or when it holds an old segment.
+ */
+export class Checkpointer {
+  /** Why the last pass failed; it is tried again. */
+  failure: StoreError | undefined;
+  readonly #parts: CheckpointerParts;
+  readonly #urgent = new Set<LiveRun>();
+  /** Replaced parts: removed once the index durably names what replaced them (W8). */
+  #garbage: Garbage[] = [];
+  #pass: Promise<void> | undefined;
+  #cancel: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(parts: CheckpointerParts) {
+    this.#parts = parts;
+  }
+
+  /** A durable commit touched this run. */
+  touched(live: LiveRun): void {
+    const { tuning, clock } = this.#parts;
+    if (live.tailBytes > tuning.tailBytesMax) this.#urgent.add(live);
+    if (this.#urgent.size > 0 || this.#isOverKeep()) this.#begin();
+    this.#cancel ??= clock.after(tuning.quietMs, () => {
+      this.#cancel = undefined;
+      this.#begin();
+    });
+  }
+
+  #begin(): void {
+    if (this.#pass !== undefined || this.#stopped || this.failure !== undefined) return;
+    this.#pass = this.#run().finally(() => (this.#pass = undefined));
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#saveAll(this.#due());
+      await this.#trim();
+    } catch (error) {
+      this.#failed(storageError(error, 'writing run files'));
+    }
+    const { clock, tuning, runs } = this.#parts;
+    const isBusy = [...runs.busy].some(({ firstUnsaved }) => firstUnsaved > 0);
+    if (!isBusy || this.#stopped) return;
+    this.#cancel ??= clock.after(tuning.quietMs, () => {
+      this.#cancel = undefined;
+      this.failure = undefined;
+      this.#begin();
+    });
+  }
+
+  /** Nothing is lost: the log still has it. Writers that wait for room are told. */
+  #failed(error: StoreError): void {
+    this.failure = error;
+    this.#parts.journal.changed.notify();
+  }
+
+  #due(): LiveRun[] {
+    const { runs, clock, tuning } = this.#parts;
+    const quietSince = clock.now() - tuning.quietMs;
+    const oldEnd = this.#endOfOldSegments();
+    const due = [...runs.busy].filter(
+      (live) =>
+        live.firstUnsaved > 0 &&
+        (this.#urgent.has(live) ||
+          live.firstUnsaved <= oldEnd ||
+          (live.pending === 0 && live.touchedAt <= quietSince)),
+    );
+    this.#urgent.clear();
+    return due;
+  }
+
+  #isOverKeep(): boolean {
+    const { journal, tuning } = this.#parts;
+    return journal.bytes > tuning.journalBytesKeep && journal.segmentCount > 1;
+  }
+
+  /** The last position of the segments that should go. */
+  #endOfOldSegments(): number {
+    const { journal, tuning } = this.#parts;
+    let end = 0;
+    let left = journal.bytes;
+    for (const segment of journal.removableSegments) {
+      if (left <= tuning.journalBytesKeep) break;
+      left -= segment.fileBytes;
+      end = segment.lastPosition;
+    }
+    return end;
+  }
+
+  async #saveAll(due: readonly LiveRun[]): Promise<void> {
+    for (let i = 0; i < due.length; i += SAVED_TOGETHER) {
+      await this.#saveTogether(due.slice(i, i + SAVED_TOGETHER));
+    }
+  }
+
+  async #saveTogether(lives: readonly LiveRun[]): Promise<void> {
+    const { runFiles, runs } = this.#parts;
+    const saving = await Promise.all(lives.map((live) => this.#write(live)));
+    // One sync for all that was renamed in a folder; only then is it said to be saved.
+    const folders = saving.map(({ folder }) => folder).filter((folder) => folder !== undefined);
+    await runFiles.syncFolders(new Set(folders));
+    for (const { live, finish } of saving) {
+      finish();
+      runs.release(live);
+    }
+  }
+
+  async #write(live: LiveRun): Promise<Saving> {
+    const { runFiles, index } = this.#parts;
+    if (live.hasDoomedFiles) {
+      const { generation } = live;
+      await runFiles.syncFolders(new Set([await runFiles.removeRun(live.id)]));
+      if (live.generation === generation) live.hasDoomedFiles = false;
+    }
+    const { id: runId, generation, position, createdPosition, parts, durable: state } = live;
+    if (state.run === undefined) {
+      const finish = () => {
+        if (live.generation === generation) live.saved(position, [], 0);
+      };
+      return { live, folder: undefined, finish };
+    }
+    const events = [...live.tail];
+    const ended = state.run.endedAt !== null;
+    const written = await runFiles.writePart({
+      runId,
+      state,
+      position,
+      createdPosition,
+      parts,
+      events,
+      ended,
+    });
+    const finish = () => {
+      if (live.generation !== generation || live.durable.run === undefined) return;
+      live.saved(position, written.parts, events.length);
+      index.put(indexedRun(live, live.durable.run));
+      if (written.obsolete.length > 0) {
+        this.#garbage.push({ runId: live.id, parts: written.obsolete });
+      }
+    };
+    return { live, folder: written.folder, finish };
+  }
+
+  /** Removes the oldest segments that nothing needs any more (W7). */
+  async #trim(): Promise<void> {
+    const { journal, pins } = this.#parts;
+    await pins.breakOverfull((position) => this.#bytesAfter(position));
+    const count = this.#removableCount();
+    if (count === 0 && this.#garbage.length < 1_000) return;
+    await this.#makeIndexDurable();
+    await journal.removeOldest(count);
+  }
+
+  #removableCount(): number {
+    const { journal, pins, tuning } = this.#parts;
+    const firstNeeded = Math.min(this.#firstUnsaved(), pins.lowest + 1);
+    let left = journal.bytes;
+    let count = 0;
+    for (const segment of journal.removableSegments) {
+      if (left <= tuning.journalBytesKeep || segment.lastPosition >= firstNeeded) break;
+      left -= segment.fileBytes;
+      count++;
+    }
+    return count;
+  }
+
+  #bytesAfter(position: number): number {
+    return this.#parts.journal.removableSegments
+      .filter(({ lastPosition }) => lastPosition > position)
+      .reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+  }
+
+  #firstUnsaved(): number {
+    let first = Infinity;
+    for (const live of this.#parts.runs.busy) {
+      if (live.firstUnsaved > 0) first = Math.min(first, live.firstUnsaved);
+    }
+    return first;
+  }
+
+  /** The index knows every part by now; what they replaced goes when it knows durably (W8). */
+  async #makeIndexDurable(): Promise<void> {
+    const { index, flusher, runFiles, journal } = this.#parts;
+    const garbage = [...this.#garbage];
+    index.stamp(journal.durable, Math.min(this.#firstUnsaved() - 1, journal.durable));
+    await flusher.flush();
+    index.checkpointToDisk();
+    for (const { runId, parts } of garbage) await runFiles.removeParts(runId, parts);
+    this.#garbage = this.#garbage.slice(garbage.length);
+  }
+
+  /** Saves everything and makes the index durable: for a close after which nothing is replayed. */
+  async finish(): Promise<void> {
+    await this.stop();
+    while (this.#firstUnsaved() !== Infinity) {
+      await this.#saveAll(
+        [...this.#parts.runs.busy].filter(({ firstUnsaved }) => firstUnsaved > 0),
+      );
+    }
+    await this.#makeIndexDurable();
+    await this.#trim();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel?.();
+    this.#cancel = undefined;
+    await this.#pass;
+  }
+}

@@ -1,0 +1,202 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { StoreError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
+import type { Change } from '../../model/change.ts';
+import { checkId } from '../../model/check.ts';
+import type { Context } from '../../model/decision.ts';
+import type { RunRow } from '../../model/entities.ts';
+import { uuidv7 } from '../../model/ids.ts';
+import type { RunState } from '../../model/runState.ts';
+import { changeToText } from '../../model/text.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Random } from '../../ports/random.ts';
+import type { RunIndex } from '../index/RunIndex.ts';
+import type { Journal } from './journal.ts';
+import type { LiveRun } from './liveRun.ts';
+import type { LiveRuns } from './liveRuns.ts';
+import type { Decide, RunWriter } from './writer.ts';
+
+export interface CommitterParts {
+  readonly journal: Journal;
+  readonly runs: LiveRuns;
+  readonly index: RunIndex;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Why nothing can be written, if so. */
+  readonly refusal: () => StoreError | undefined;
+  /** Why a journal that is too large cannot shrink, if so. */
+  readonly stuck: () => StoreError | undefined;
+  /** Told of each run that a durable commit touched. */
+  readonly onSettled: (live: LiveRun) => void;
+}
+
+/** The runs of the transaction in whose callback we are; `ended` once that has returned. */
+export interface ActiveTransaction {
+  readonly runIds: ReadonlySet<string>;
+  ended: boolean;
+}
+
+const UUID_BYTES = 16;
+
+/** The way of every write: decide, queue, be durable, be applied, answer. */
+export class Committer implements RunWriter {
+  readonly active = new AsyncLocalStorage<ActiveTransaction>();
+  readonly runs: LiveRuns;
+  readonly #parts: CommitterParts;
+  #closed = false;
+
+  constructor(parts: CommitterParts) {
+    this.#parts = parts;
+    this.runs = parts.runs;
+  }
+
+  /** One write, from call to disk. Resolves when it is durable (W1). */
+  async write<T>(runId: string, decide: Decide, answer: (state: RunState) => T): Promise<T> {
+    checkId(runId, 'runId');
+    this.refuseNested([runId]);
+    let live;
+    while ((live = this.ready(runId)) === undefined) await this.makeReady(runId);
+    let changes;
+    try {
+      changes = decide(live.decided, this.context());
+    } catch (refusal) {
+      await live.settled();
+      throw refusal;
+    }
+    const durability = changes.length === 0 ? live.settled() : this.enqueue([live], changes);
+    const result = answer(live.decided);
+    await durability;
+    return result;
+  }
+
+  async read<T>(runId: string, answer: (state: RunState) => T): Promise<T> {
+    checkId(runId, 'runId');
+    this.refuseClosed();
+    let live;
+    while ((live = this.runs.ready(runId)) === undefined) await this.runs.load(runId);
+    return answer(live.durable);
+  }
+
+  async readRun(runId: string): Promise<RunRow | undefined> {
+    checkId(runId, 'runId');
+    this.refuseClosed();
+    const live = this.runs.peek(runId);
+    return live === undefined ? this.#parts.index.get(runId)?.row : live.durable.run;
+  }
+
+  /** The run, when it is in memory and there is room to write; good within this tick only. */
+  ready(runId: string): LiveRun | undefined {
+    this.refuseUnwritable();
+    const { journal } = this.#parts;
+    return journal.isQueueFull || journal.isOverfull ? undefined : this.runs.ready(runId);
+  }
+
+  /** Waits for room, or loads the run; then ask `ready` again. */
+  async makeReady(runId: string): Promise<void> {
+    const { journal, stuck } = this.#parts;
+    if (!journal.isQueueFull && !journal.isOverfull) return this.runs.load(runId);
+    const failure = journal.isOverfull ? stuck() : undefined;
+    if (failure !== undefined) throw failure;
+    await journal.changed.wait();
+  }
+
+  /** Queues one commit of these changes; nothing else ran since they were decided. */
+  enqueue(lives: readonly LiveRun[], changes: readonly Change[]): Promise<void> {
+    const { journal, index, onSettled } = this.#parts;
+    const text = changes.map(changeToText).join(',');
+    checkCommitBytes(text);
+    const durability = new Promise<void>((resolve, reject) => {
+      journal.append({
+        at: journal.now(),
+        text,
+        settle: (position) => {
+          for (const live of lives) {
+            const before = live.durable.run;
+            live.settle(changes, position);
+            indexRun(index, live, before, changes);
+            onSettled(live);
+          }
+          resolve();
+        },
+        fail: (error) => {
+          for (const live of lives) {
+            live.fallBack();
+            this.runs.release(live);
+          }
+          reject(error);
+        },
+      });
+    });
+    for (const live of lives) {
+      this.runs.hold(live);
+      live.queue(changes, durability);
+    }
+    return durability;
+  }
+
+  context(): Context {
+    return { at: this.#parts.journal.now(), freshId: () => this.freshId() };
+  }
+
+  freshId(): string {
+    return uuidv7(this.#parts.clock.now(), this.#parts.random.bytes(UUID_BYTES));
+  }
+
+  refuseNested(runIds: readonly string[]): void {
+    const active = this.active.getStore();
+    if (active === undefined || active.ended) return;
+    const nested = runIds.find((id) => active.runIds.has(id));
+    if (nested === undefined) return;
+    const message = `run ${nested} is held by the transaction around this call: write through tx`;
+    throw new StoreError('NESTED_TRANSACTION', message, { id: nested });
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  refuseClosed(): void {
+    if (this.#closed) throw new StoreError('STORE_CLOSED', 'the store has been closed');
+  }
+
+  refuseUnwritable(): void {
+    this.refuseClosed();
+    const refusal = this.#parts.refusal();
+    if (refusal !== undefined) throw refusal;
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+}
+
+/** The index is told what its lists show: the run's own row, and the keys of its events. */
+export function indexRun(
+  index: RunIndex,
+  live: LiveRun,
+  before: RunRow | undefined,
+  changes: readonly Change[],
+): void {
+  for (const change of changes) {
+    if (change.type !== 'event.appended' || change.runId !== live.id) continue;
+    const { idempotencyKey, seq } = change.event;
+    if (idempotencyKey !== null) index.putEventKey(live.id, idempotencyKey, seq);
+  }
+  const row = live.durable.run;
+  if (row === before) return;
+  if (row === undefined) index.delete(live.id);
+  else index.put(indexedRun(live, row));
+}
+
+export function indexedRun(live: LiveRun, row: RunRow) {
+  const { createdPosition, position, parts } = live;
+  return { row, createdPosition, position, parts };
+}
+
+function checkCommitBytes(text: string): void {
+  if (text.length * 3 <= LIMITS.commitBytesMax) return;
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= LIMITS.commitBytesMax) return;
+  const message = `one commit holds ${LIMITS.commitBytesMax} bytes at most; this has ${bytes}`;
+  throw new StoreError('LIMIT_EXCEEDED', `${message}: keep large bytes in artifacts`);
+}

@@ -1,0 +1,78 @@
+import { isStoreError, StoreError } from '../../errors.ts';
+import type { EventRow } from '../../model/entities.ts';
+import type { RunIndex } from '../index/RunIndex.ts';
+import type { Committer } from './committer.ts';
+import type { RunFiles, RunPart } from './runFiles.ts';
+import type { Signal } from './signal.ts';
+
+export interface EventReaderParts {
+  readonly committer: Committer;
+  readonly index: RunIndex;
+  readonly runFiles: RunFiles;
+  /** Notified when commits became durable. */
+  readonly changed: Signal;
+}
+
+/** Durable events of a run: those of its run files, then those that memory still holds. */
+export class EventReader {
+  readonly #parts: EventReaderParts;
+
+  constructor(parts: EventReaderParts) {
+    this.#parts = parts;
+  }
+
+  /** The events after `after`, ascending, at most `limit`. */
+  async read(runId: string, after: number, limit: number): Promise<readonly EventRow[]> {
+    for (;;) {
+      const { parts, tail } = this.#snapshot(runId);
+      const lastStored = parts.at(-1)?.lastSeq ?? 0;
+      try {
+        const stored =
+          after < lastStored
+            ? await this.#parts.runFiles.readEvents(runId, parts, after, limit)
+            : [];
+        const room = limit - stored.length;
+        if (room === 0 || tail.length === 0) return stored;
+        const from = Math.max(0, after + 1 - (tail[0] as EventRow).seq);
+        return [...stored, ...tail.slice(from, from + room)];
+      } catch (error) {
+        // A merge replaced the file while it was being read: look again where they are now.
+        if (!isStoreError(error, 'NOT_FOUND') || this.#snapshot(runId).parts === parts) throw error;
+      }
+    }
+  }
+
+  async one(runId: string, seq: number): Promise<EventRow> {
+    const [event] = await this.read(runId, seq - 1, 1);
+    if (event?.seq === seq) return event;
+    throw new StoreError('NOT_FOUND', `run ${runId} has no event ${seq}`, { id: runId });
+  }
+
+  seqOfKey(runId: string, key: string): number | undefined {
+    return this.#parts.index.eventSeq(runId, key);
+  }
+
+  /** Waits for an event after `after`; false when the run is gone, the store closed, or aborted. */
+  async more(runId: string, after: number, signal?: AbortSignal): Promise<boolean> {
+    const { committer, changed, index } = this.#parts;
+    while (signal?.aborted !== true && !committer.isClosed) {
+      const live = committer.runs.peek(runId);
+      const lastSeq = live?.durable.lastSeq ?? index.get(runId)?.parts.at(-1)?.lastSeq;
+      if (lastSeq === undefined || (live !== undefined && live.durable.run === undefined))
+        return false;
+      if (lastSeq > after) return true;
+      await changed.wait(signal);
+    }
+    return false;
+  }
+
+  #snapshot(runId: string): { parts: readonly RunPart[]; tail: readonly EventRow[] } {
+    const { committer, index } = this.#parts;
+    committer.refuseClosed();
+    const live = committer.runs.peek(runId);
+    if (live?.durable.run !== undefined) return { parts: live.parts, tail: live.tail };
+    const stored = live === undefined ? index.get(runId) : undefined;
+    if (stored !== undefined) return { parts: stored.parts, tail: [] };
+    throw new StoreError('NOT_FOUND', `run ${runId} is not in this store`, { id: runId });
+  }
+}

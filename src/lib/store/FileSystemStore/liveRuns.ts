@@ -1,0 +1,97 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../ports/clock.ts';
+import type { RunIndex } from '../index/RunIndex.ts';
+import { LiveRun } from './liveRun.ts';
+import type { RunFiles } from './runFiles.ts';
+
+export interface LiveRunsParts {
+  readonly index: RunIndex;
+  readonly runFiles: RunFiles;
+  readonly clock: Clock;
+  /** Bytes of clean runs kept for the next read. */
+  readonly cacheBytesMax: number;
+}
+
+/**
+ * The runs in memory. Busy ones have something queued, staged or not yet in a run file, and stay;
+ * clean ones can be read back at any time, and go when room is needed.
+ */
+export class LiveRuns {
+  readonly #parts: LiveRunsParts;
+  readonly #busy = new Map<string, LiveRun>();
+  readonly #clean: LRUCache<string, LiveRun>;
+  readonly #loading = new Map<string, Promise<void>>();
+
+  constructor(parts: LiveRunsParts) {
+    this.#parts = parts;
+    this.#clean = new LRUCache({
+      maxSize: parts.cacheBytesMax,
+      sizeCalculation: (live) => live.rowBytes,
+    });
+  }
+
+  get busy(): Iterable<LiveRun> {
+    return this.#busy.values();
+  }
+
+  get stats(): { readonly runs: number; readonly bytes: number } {
+    let bytes = this.#clean.calculatedSize;
+    for (const live of this.#busy.values()) bytes += live.rowBytes + live.tailBytes;
+    return { runs: this.#busy.size + this.#clean.size, bytes };
+  }
+
+  peek(runId: string): LiveRun | undefined {
+    return this.#busy.get(runId) ?? this.#clean.get(runId);
+  }
+
+  /**
+   * The run, if it can be had at once; else `load` it and ask again. What is returned is only good
+   * within the same tick: later it may have been evicted, and another may stand in its place.
+   */
+  ready(runId: string): LiveRun | undefined {
+    const live = this.peek(runId);
+    if (live !== undefined) return live;
+    return this.#parts.index.get(runId) === undefined ? new LiveRun(runId) : undefined;
+  }
+
+  /** Loads a stored run; concurrent callers share one read of the disk. */
+  load(runId: string): Promise<void> {
+    let loading = this.#loading.get(runId);
+    if (loading === undefined) {
+      loading = this.#load(runId).finally(() => this.#loading.delete(runId));
+      this.#loading.set(runId, loading);
+    }
+    return loading;
+  }
+
+  async #load(runId: string): Promise<void> {
+    const { index, runFiles } = this.#parts;
+    const stored = index.get(runId);
+    if (stored === undefined || this.peek(runId) !== undefined) return;
+    const { state, position, createdPosition } = await runFiles.readRows(runId, stored.parts);
+    if (this.peek(runId) !== undefined) return;
+    const live = new LiveRun(runId);
+    live.restore(state, position, createdPosition, stored.parts);
+    this.#clean.set(runId, live);
+  }
+
+  /** Keeps a run in memory until `release`: it is queued, staged or unsaved. */
+  hold(live: LiveRun): void {
+    live.touchedAt = this.#parts.clock.now();
+    if (this.#busy.get(live.id) === live) return;
+    this.#clean.delete(live.id);
+    this.#busy.set(live.id, live);
+  }
+
+  /** Keeps a run that could be read back, as long as there is room. */
+  keep(live: LiveRun): void {
+    this.#clean.set(live.id, live);
+  }
+
+  /** Lets a run go when nothing needs it in memory any more. */
+  release(live: LiveRun): void {
+    if (live.isBusy || this.#busy.get(live.id) !== live) return;
+    this.#busy.delete(live.id);
+    if (live.durable.run !== undefined) this.keep(live);
+  }
+}

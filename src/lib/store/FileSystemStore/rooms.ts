@@ -1,0 +1,183 @@
+import type { Clock } from '../../ports/clock.ts';
+import type { FileSystem } from '../../ports/fileSystem.ts';
+import type { Random } from '../../ports/random.ts';
+import type { RecoveryReport } from '../contract.ts';
+import type { RunIndex } from '../index/RunIndex.ts';
+import type { FileStoreTuning } from '../options.ts';
+import { BlobFolder } from './blobs.ts';
+import { Checkpointer } from './checkpointer.ts';
+import { closeRooms, forgetClosedMark, READ_ONLY } from './closing.ts';
+import { Committer } from './committer.ts';
+import type { Identity } from './cursor.ts';
+import { EventReader } from './eventReader.ts';
+import { FileOperationService } from './FileOperationService.ts';
+import { IndexFlusher } from './indexFlusher.ts';
+import { Journal, type RecoveredJournal, recoverJournal } from './journal.ts';
+import { Layout } from './layout.ts';
+import { LiveRuns } from './liveRuns.ts';
+import type { LockStore, StoreLock } from './lock.ts';
+import { type OpenedIndex, openIndex } from './openIndex.ts';
+import { PinFile } from './pins.ts';
+import { replay } from './replay.ts';
+import { RunFiles } from './runFiles.ts';
+import { openIdentity } from './storeIdentity.ts';
+
+export interface Environment {
+  readonly lockStore: LockStore;
+  readonly tuning: FileStoreTuning;
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly readOnly: boolean;
+  readonly isPrivate: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The parts of an open store. */
+export interface Rooms {
+  readonly identity: Identity;
+  readonly layout: Layout;
+  readonly files: FileOperationService;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly runs: LiveRuns;
+  readonly runFiles: RunFiles;
+  readonly index: RunIndex;
+  readonly flusher: IndexFlusher;
+  readonly committer: Committer;
+  readonly checkpointer: Checkpointer;
+  readonly eventReader: EventReader;
+  readonly blobs: BlobFolder;
+  readonly pins: PinFile;
+  readonly report: RecoveryReport;
+  readonly close: () => Promise<void>;
+}
+
+/** Takes the lock, recovers, and wires the parts. A failure lets go of everything. */
+export async function openRooms(root: string, environment: Environment): Promise<Rooms> {
+  const { fs, clock, random, readOnly, lockStore, signal, tuning } = environment;
+  const files = new FileOperationService(fs, { clock, random });
+  const layout = new Layout(root);
+  if (!readOnly) await files.ensureFolder(root);
+  const { lockWaitMs: waitMs } = tuning;
+  const lock = await lockStore({ folder: root, files, clock, waitMs, signal });
+  try {
+    return await recoverRooms(layout, files, lock, environment);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function recoverRooms(
+  layout: Layout,
+  files: FileOperationService,
+  lock: StoreLock,
+  environment: Environment,
+): Promise<Rooms> {
+  const began = environment.clock.now();
+  const { clock, random, readOnly, isPrivate } = environment;
+  const identity = await openIdentity({ files, layout, clock, random, create: !readOnly });
+  if (!readOnly) await makeFolders(files, layout);
+  const recovered = await recoverJournal(files, layout, identity, { lenient: readOnly });
+  const runFiles = new RunFiles(files, layout.runs);
+  const inMemory = isPrivate || readOnly;
+  const opened = await openIndex({ files, layout, identity, runFiles, recovered, inMemory });
+  try {
+    // After a clean close there are none.
+    const temporariesRemoved =
+      opened.clean || readOnly
+        ? 0
+        : await files.removeTemporaries(layout.root, { recursive: true });
+    const found = { identity, recovered, runFiles, opened, began, temporariesRemoved };
+    return await wire({ layout, files, lock, environment, ...found });
+  } catch (error) {
+    opened.index.close();
+    throw error;
+  }
+}
+
+async function makeFolders(files: FileOperationService, layout: Layout): Promise<void> {
+  for (const folder of [layout.journal, layout.runs]) await files.ensureFolder(folder);
+}
+
+interface Recovery {
+  readonly layout: Layout;
+  readonly files: FileOperationService;
+  readonly lock: StoreLock;
+  readonly environment: Environment;
+  readonly identity: Identity;
+  readonly recovered: RecoveredJournal;
+  readonly runFiles: RunFiles;
+  readonly opened: OpenedIndex;
+  readonly began: number;
+  readonly temporariesRemoved: number;
+}
+
+async function wire(recovery: Recovery): Promise<Rooms> {
+  const { layout, files, lock, environment, identity, recovered, runFiles, opened } = recovery;
+  const { fs, clock, random, readOnly, isPrivate, tuning } = environment;
+  const { index } = opened;
+  const beforeFirstWrite = () => forgetClosedMark(files, layout);
+  const isOwner = () => lock.confirm();
+  const journal = new Journal({
+    fs,
+    files,
+    layout,
+    identity,
+    tuning,
+    recovered,
+    clock,
+    isOwner,
+    beforeFirstWrite,
+  });
+  if (!readOnly) await journal.recover(recovered);
+  const { cacheBytesMax } = tuning;
+  const runs = new LiveRuns({ index, runFiles, clock, cacheBytesMax });
+  const commitsReplayed = await replay({ journal, index, runs, runFiles });
+  const flusher = new IndexFlusher(index, clock, () => journal.durable);
+  const refusal = () => (readOnly ? READ_ONLY : journal.refusal());
+  const committer: Committer = new Committer({
+    journal,
+    runs,
+    index,
+    clock,
+    random,
+    refusal,
+    stuck: () => checkpointer.failure,
+    onSettled: (live) => {
+      flusher.schedule();
+      checkpointer.touched(live);
+    },
+  });
+  const refuseUnwritable = () => committer.refuseUnwritable();
+  const pins = await PinFile.open({ files, layout, identity, journal, refuseUnwritable });
+  const checkpointer = new Checkpointer({
+    journal,
+    runs,
+    runFiles,
+    index,
+    flusher,
+    pins,
+    clock,
+    tuning,
+  });
+  const eventReader = new EventReader({ committer, index, runFiles, changed: journal.changed });
+  for (const live of runs.busy) checkpointer.touched(live);
+  const report: RecoveryReport = {
+    durationMs: clock.now() - recovery.began,
+    clean: opened.clean,
+    commitsReplayed,
+    commitsCopied: recovered.unproven.length,
+    bytesLeftBehind: recovered.bytesLeftBehind,
+    indexRebuilt: opened.rebuilt,
+    temporariesRemoved: recovery.temporariesRemoved,
+  };
+  const rooms = { identity, layout, files, clock, journal, runs, runFiles, index, flusher };
+  const all = { ...rooms, committer, checkpointer, eventReader, pins, report };
+  return {
+    ...all,
+    blobs: new BlobFolder(files, layout),
+    close: () => closeRooms(all, lock, { readOnly, isPrivate, clean: opened.clean }),
+  };
+}

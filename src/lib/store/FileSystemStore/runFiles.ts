@@ -1,0 +1,302 @@
+import { basename } from 'node:path';
+import { StoreError } from '../../errors.ts';
+import type { EventRow } from '../../model/entities.ts';
+import type { RunState } from '../../model/runState.ts';
+import type { Finding } from '../contract.ts';
+import type { FileOperationService } from './FileOperationService.ts';
+import { mapBounded } from './runFiles/bounded.ts';
+import { asDamage, PartDamaged } from './runFiles/damage.ts';
+import { type FoundRun, Inventory, type OnFinding } from './runFiles/inventory.ts';
+import { eventBytes, type RunPart, runPlace } from './runFiles/part.ts';
+import { PartReader } from './runFiles/partReader.ts';
+import { PartWriter } from './runFiles/partWriter.ts';
+import type { Rows } from './runFiles/rows.ts';
+import { firstAbsorbed } from './runFiles/tiers.ts';
+import { verifyParts } from './runFiles/verify.ts';
+
+export type { OnFinding, RunPart };
+
+/** A run as its files tell it. */
+export interface StoredRun extends FoundRun {
+  /** Each idempotency key of its events, and the seq of that event. */
+  readonly eventKeys: readonly (readonly [key: string, seq: number])[];
+}
+
+export interface RunFilesOptions {
+  /** Memory for footers, by which a page of events is found. Default: 8 MiB. */
+  readonly footerBytesMax?: number;
+}
+
+export interface PartInput {
+  readonly runId: string;
+  /** Read before the first await only; it may move on while the part is written. */
+  readonly state: RunState;
+  /** The commit up to which `state` is folded. */
+  readonly position: number;
+  readonly createdPosition: number;
+  /** What stands already, oldest first. */
+  readonly parts: readonly RunPart[];
+  /** Those after the last one of `parts`, up to `state.lastSeq`. */
+  readonly events: readonly EventRow[];
+  readonly ended: boolean;
+}
+
+export interface WrittenPart {
+  /** What now makes up the run, oldest first; the last one is new. */
+  readonly parts: readonly RunPart[];
+  /** What the new part took the place of: for `removeParts`, later. */
+  readonly obsolete: readonly RunPart[];
+  /** For `syncFolders`: until then a crash may take the new part back. */
+  readonly folder: string;
+  /** Bytes written. */
+  readonly bytes: number;
+  /** An older part that was to be absorbed and is damaged: it was left as it is. */
+  readonly damage: StoreError | undefined;
+}
+
+const WIDTH = 8;
+const FOOTER_BYTES_MAX = 8 * 1024 * 1024;
+
+/**
+ * The files of runs: what each looked like at a position. A run is a list of parts; each carries a
+ * contiguous range of events and all rows of its time, so that the newest part's rows are the run.
+ * One writer a run at a time. `DATA_CORRUPT` names file and byte; `NOT_FOUND` from a read says that
+ * a part is not there: a newer one took its place meanwhile, or it is lost.
+ */
+export class RunFiles {
+  readonly #files: FileOperationService;
+  readonly #runsFolder: string;
+  readonly #reader: PartReader;
+  readonly #inventory: Inventory;
+
+  constructor(files: FileOperationService, runsFolder: string, options: RunFilesOptions = {}) {
+    this.#files = files;
+    this.#runsFolder = runsFolder;
+    this.#reader = new PartReader(files, runsFolder, options.footerBytesMax ?? FOOTER_BYTES_MAX);
+    this.#inventory = new Inventory(files, runsFolder);
+  }
+
+  /** Where the files of a run lie: for `syncFolders`. */
+  folderOf(runId: string): string {
+    return runPlace(this.#runsFolder, runId).folder;
+  }
+
+  /**
+   * Writes one part, which absorbs a suffix of the others by size. Its bytes are durable and it has
+   * its name; the name is durable after `syncFolders`. A failure leaves everything as it was.
+   */
+  async writePart(input: PartInput): Promise<WrittenPart> {
+    const rows = takeRows(input);
+    const events = [...input.events];
+    const { runId, parts } = input;
+    const folder = this.folderOf(runId);
+    await this.#files.ensureFolder(folder);
+    const newBytes = events.reduce((sum, { payload }) => sum + payload.length + 200, 0);
+    let from = firstAbsorbed(parts, newBytes, input.ended);
+    let damage: PartDamaged | undefined;
+    for (;;) {
+      const result = await this.#tryWrite(rows, parts, from, events);
+      if (!('damaged' in result)) {
+        const [kept, obsolete] = [parts.slice(0, from), parts.slice(from)];
+        return { parts: [...kept, result], obsolete, folder, bytes: result.bytes, damage };
+      }
+      // What cannot be read must not keep the new from becoming safe: it stays, and is reported.
+      damage = result.damage;
+      from = parts.indexOf(result.damaged) + 1;
+    }
+  }
+
+  async #tryWrite(
+    rows: Rows,
+    parts: readonly RunPart[],
+    from: number,
+    events: readonly EventRow[],
+  ): Promise<RunPart | { readonly damaged: RunPart; readonly damage: PartDamaged }> {
+    const runId = rows.run.id;
+    const number = (parts.at(-1)?.part ?? 0) + 1;
+    const file = this.#reader.path(runId, number);
+    await using staged = await this.#files.createStaged(file);
+    const writer = new PartWriter(staged);
+    await writer.rows(rows);
+    const rowsBytes = writer.bytes;
+    for (const part of parts.slice(from)) {
+      const damage = await this.#absorb(runId, part, writer);
+      if (damage !== undefined) return { damaged: part, damage };
+    }
+    for (const event of events) await writer.event(event);
+    const { bytes: start } = writer;
+    const footer = await writer.footer(rows, number, (parts[from - 1]?.part ?? 0) + 1);
+    await staged.commit(file, { syncFolder: false });
+    this.#reader.remember(runId, footer, start);
+    const { first: firstSeq, last: lastSeq, keyed } = footer.events;
+    const { position } = rows;
+    return { part: number, position, bytes: writer.bytes, rowsBytes, firstSeq, lastSeq, keyed };
+  }
+
+  async #absorb(
+    runId: string,
+    part: RunPart,
+    writer: PartWriter,
+  ): Promise<PartDamaged | undefined> {
+    if (eventBytes(part) === 0) return undefined;
+    const lines = this.#reader.rawEvents(runId, part);
+    for (;;) {
+      try {
+        const { value, done } = await lines.next();
+        if (done === true) break;
+        await writer.copied(value.seq, value.line);
+      } catch (error) {
+        const damage = asDamage(error, this.#reader.path(runId, part.part));
+        if (damage === undefined) throw error;
+        return damage;
+      }
+    }
+    writer.copiedKeys(part.keyed);
+    return undefined;
+  }
+
+  /** Makes the names of new parts, and removals, durable. */
+  async syncFolders(folders: ReadonlySet<string>): Promise<void> {
+    const synced = mapBounded(folders, WIDTH, (folder) => this.#files.syncFolder(folder));
+    for await (const _ of synced);
+  }
+
+  /**
+   * IMPORTANT: only when the part that took their place is durable, its name too, and so is the
+   * word of the index that names it (W8).
+   */
+  async removeParts(runId: string, obsolete: readonly RunPart[]): Promise<void> {
+    // Newest first: a crash in the middle leaves the beginning of a run, not a run with a hole.
+    for (const { part } of obsolete.toReversed()) {
+      const file = this.#reader.path(runId, part);
+      this.#reader.forget(file);
+      await this.#files.remove(file);
+    }
+  }
+
+  /**
+   * Removes all files of a deleted run, those too that `parts` does not name. Returns the folder:
+   * the deletion is durable after `syncFolders`. Before a run of the same id is written again.
+   */
+  async removeRun(runId: string, parts: readonly RunPart[] = []): Promise<string> {
+    const { folder, base } = runPlace(this.#runsFolder, runId);
+    const found = (await this.#inventory.bases(basename(folder))).get(base) ?? [];
+    const numbers = new Set([...parts.map(({ part }) => part), ...found]);
+    const doomed = [...numbers].toSorted((a, b) => b - a);
+    for (const number of doomed) {
+      const file = this.#reader.path(runId, number);
+      this.#reader.forget(file);
+      await this.#files.remove(file);
+    }
+    return folder;
+  }
+
+  /** The run as its newest part has it, by one read of the disk. */
+  async readRows(
+    runId: string,
+    parts: readonly RunPart[],
+  ): Promise<{ state: RunState; position: number; createdPosition: number }> {
+    const newest = parts.at(-1);
+    if (newest === undefined) {
+      throw new StoreError('NOT_FOUND', `run ${runId} has no run file`, { id: runId });
+    }
+    return this.#reader.rows(runId, newest);
+  }
+
+  /**
+   * The events after `afterSeq`, ascending, exactly `limit` of them while there are as many. A page
+   * costs one read a part, and one more for a footer that memory does not hold.
+   */
+  async readEvents(
+    runId: string,
+    parts: readonly RunPart[],
+    afterSeq: number,
+    limit: number,
+  ): Promise<EventRow[]> {
+    const found: EventRow[] = [];
+    let expected = 1;
+    for (const part of parts) {
+      if (part.firstSeq === 0) continue;
+      if (found.length >= limit) break;
+      const isGap = part.firstSeq > Math.max(expected, afterSeq + 1);
+      if (isGap) {
+        const file = this.#reader.path(runId, part.part);
+        const missing = `events ${expected} to ${part.firstSeq - 1} before it are missing`;
+        throw new PartDamaged(file, part.rowsBytes, missing);
+      }
+      expected = part.lastSeq + 1;
+      if (part.lastSeq <= afterSeq) continue;
+      const first = Math.max(afterSeq + 1, part.firstSeq);
+      const last = Math.min(part.lastSeq, first + limit - found.length - 1);
+      for await (const event of this.#reader.events(runId, part, first, last)) found.push(event);
+    }
+    return found;
+  }
+
+  /**
+   * Every run that has files, from the files alone: for building the index anew. A run whose newest
+   * part is damaged is left out. Without `onFinding` the first thing that is wrong is thrown.
+   */
+  async *list(onFinding: OnFinding = refuse): AsyncGenerator<StoredRun, void, undefined> {
+    for (const folder of await this.#inventory.folders()) {
+      const bases = await this.#inventory.bases(folder);
+      const runs = mapBounded(bases, WIDTH, ([base, numbers]) =>
+        this.#listed(folder, base, numbers, onFinding),
+      );
+      for await (const run of runs) if (run !== undefined) yield run;
+    }
+  }
+
+  /** The parts of one run as `list` finds them, from the disk; none when it has no files. */
+  async find(runId: string, onFinding: OnFinding = refuse): Promise<readonly RunPart[]> {
+    const { folder, base } = runPlace(this.#runsFolder, runId);
+    const name = basename(folder);
+    const numbers = (await this.#inventory.bases(name)).get(base) ?? [];
+    const found = await this.#inventory.inspect(name, base, numbers, onFinding);
+    return found?.parts ?? [];
+  }
+
+  /** Reads every line of every part and returns all that is wrong. */
+  verifyRun(runId: string, parts: readonly RunPart[]): Promise<readonly Finding[]> {
+    return verifyParts(this.#files, this.#reader, runId, parts);
+  }
+
+  async #listed(
+    folder: string,
+    base: string,
+    numbers: readonly number[],
+    onFinding: OnFinding,
+  ): Promise<StoredRun | undefined> {
+    const found = await this.#inventory.inspect(folder, base, numbers, onFinding);
+    if (found === undefined) return undefined;
+    const eventKeys: [string, number][] = [];
+    for (const part of found.parts) {
+      try {
+        for await (const pair of this.#reader.keys(found.runId, part)) eventKeys.push(pair);
+      } catch (error) {
+        const damage = asDamage(error, this.#reader.path(found.runId, part.part));
+        if (damage === undefined) throw error;
+        onFinding(damage.finding, found.runId);
+      }
+    }
+    return { ...found, eventKeys };
+  }
+}
+
+function refuse({ code, message }: Parameters<OnFinding>[0], runId: string | undefined): never {
+  throw new StoreError(code, message, runId === undefined ? {} : { id: runId });
+}
+
+/** Rows never change; the collections that hold them do. */
+function takeRows({ runId, state, position, createdPosition, parts, events }: PartInput): Rows {
+  const { run, lastSeq } = state;
+  const stored = parts.at(-1)?.lastSeq ?? 0;
+  const isGapless = events.every(({ seq }, i) => seq === stored + 1 + i);
+  if (run?.id !== runId || !isGapless || stored + events.length !== lastSeq) {
+    const what = `event ${stored} is stored, ${events.length} are new, ${lastSeq} is the last`;
+    throw new StoreError('DATA_CORRUPT', `run ${runId} cannot be written: ${what}`, { id: runId });
+  }
+  const steps = [...state.steps.values()];
+  const artifacts = [...state.artifacts.values()].flat();
+  return { run, position, createdPosition, lastSeq, steps, artifacts };
+}

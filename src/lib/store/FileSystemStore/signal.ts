@@ -1,0 +1,24 @@
+/** Tells whoever waits that something happened; it says nothing of what, so nothing piles up. */
+export class Signal {
+  readonly #waiting = new Set<() => void>();
+
+  notify(): void {
+    const woken = [...this.#waiting];
+    this.#waiting.clear();
+    for (const wake of woken) wake();
+  }
+
+  /** Resolves at the next `notify`, or when `signal` aborts. */
+  wait(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted === true) return resolve();
+      const wake = () => {
+        this.#waiting.delete(wake);
+        signal?.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#waiting.add(wake);
+      signal?.addEventListener('abort', wake, { once: true });
+    });
+  }
+}

@@ -1,0 +1,156 @@
+import { StoreError } from '../../errors.ts';
+import { LIMITS } from '../../limits.ts';
+import type { Change } from '../../model/change.ts';
+import { checkId, checkList, invalid } from '../../model/check.ts';
+import type { RunRow } from '../../model/entities.ts';
+import type { RunState } from '../../model/runState.ts';
+import type { ActiveTransaction, Committer } from './committer.ts';
+import type { LiveRun } from './liveRun.ts';
+import type { Decide, RunWriter } from './writer.ts';
+
+interface StagedRun {
+  readonly live: LiveRun;
+  /** The run's head when it was forked: if it has moved, another writer came in between. */
+  readonly head: number;
+  readonly state: RunState;
+}
+
+/** Copies of some runs on which a transaction works; nothing leaves it before it is committed. */
+class Staging implements RunWriter {
+  readonly changes: Change[] = [];
+  readonly #committer: Committer;
+  readonly #runs: ReadonlyMap<string, StagedRun>;
+  #ended = false;
+
+  constructor(committer: Committer, runs: ReadonlyMap<string, StagedRun>) {
+    this.#committer = committer;
+    this.#runs = runs;
+  }
+
+  async write<T>(runId: string, decide: Decide, answer: (state: RunState) => T): Promise<T> {
+    const state = this.#stateOf(runId);
+    const changes = decide(state, this.#committer.context());
+    for (const change of changes) state.apply(change);
+    this.changes.push(...changes);
+    return answer(state);
+  }
+
+  async read<T>(runId: string, answer: (state: RunState) => T): Promise<T> {
+    return answer(this.#stateOf(runId));
+  }
+
+  async readRun(runId: string): Promise<RunRow | undefined> {
+    return this.#stateOf(runId).run;
+  }
+
+  freshId(): string {
+    return this.#committer.freshId();
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  #stateOf(runId: string): RunState {
+    if (this.#ended) {
+      const message = 'the transaction has ended: await every call on tx inside its callback';
+      throw new StoreError('TRANSACTION_ENDED', message);
+    }
+    const staged = this.#runs.get(checkId(runId, 'runId'));
+    if (staged === undefined) {
+      throw invalid('runId', `${runId} is not among the runs of this transaction`);
+    }
+    return staged.state;
+  }
+}
+
+/**
+ * Optimistic: the callback works on forks while others may write. If the head of one of the runs
+ * has moved when it returns, what it saw is no longer so, and it runs again on fresh forks.
+ */
+export async function runTransaction<T>(
+  committer: Committer,
+  runIds: string | readonly string[],
+  work: (writer: RunWriter) => Promise<T>,
+): Promise<T> {
+  const ids = checkRunIds(runIds);
+  committer.refuseNested(ids);
+  for (let tries = 0; tries < LIMITS.transactionTriesMax; tries++) {
+    const runs = await stage(committer, ids);
+    const lives = [...runs.values()].map(({ live }) => live);
+    const staging = new Staging(committer, runs);
+    try {
+      const result = await callBack(committer, ids, staging, work);
+      if (hasMoved(runs)) continue;
+      committer.refuseUnwritable();
+      await commitStaged(committer, lives, staging.changes);
+      return result;
+    } catch (error) {
+      // What the callback saw may rest on queued commits: it fails as they fail.
+      await settled(lives);
+      throw error;
+    } finally {
+      for (const live of lives) {
+        live.staging--;
+        committer.runs.release(live);
+      }
+    }
+  }
+  const message = `other writers moved the runs ${LIMITS.transactionTriesMax} times in a row`;
+  throw new StoreError('VERSION_CONFLICT', message);
+}
+
+/** Runs that were only read are not part of the commit; what was seen of them may be queued. */
+async function commitStaged(
+  committer: Committer,
+  lives: readonly LiveRun[],
+  changes: readonly Change[],
+): Promise<void> {
+  const touched = lives.filter(({ id }) => changes.some(({ runId }) => runId === id));
+  const durability = changes.length > 0 ? committer.enqueue(touched, changes) : undefined;
+  await Promise.all([durability, ...lives.map((live) => live.settled())]);
+}
+
+async function callBack<T>(
+  committer: Committer,
+  ids: readonly string[],
+  staging: Staging,
+  work: (writer: RunWriter) => Promise<T>,
+): Promise<T> {
+  const active: ActiveTransaction = { runIds: new Set(ids), ended: false };
+  try {
+    return await committer.active.run(active, () => work(staging));
+  } finally {
+    active.ended = true;
+    staging.end();
+  }
+}
+
+async function stage(
+  committer: Committer,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, StagedRun>> {
+  const runs = new Map<string, StagedRun>();
+  for (const id of ids) {
+    let live;
+    while ((live = committer.ready(id)) === undefined) await committer.makeReady(id);
+    live.staging++;
+    committer.runs.hold(live);
+    runs.set(id, { live, head: live.head, state: live.decided.fork() });
+  }
+  return runs;
+}
+
+function hasMoved(runs: ReadonlyMap<string, StagedRun>): boolean {
+  return [...runs.values()].some(({ live, head }) => live.head !== head);
+}
+
+async function settled(lives: readonly LiveRun[]): Promise<void> {
+  await Promise.all(lives.map((live) => live.settled()));
+}
+
+function checkRunIds(value: string | readonly string[]): readonly string[] {
+  const ids = typeof value === 'string' ? [value] : checkList(value, 'runIds', LIMITS.listMax);
+  if (ids.length === 0) throw invalid('runIds', 'must name at least one run');
+  return [...new Set(ids.map((id, i) => checkId(id, `runIds[${i}]`)))];
+}

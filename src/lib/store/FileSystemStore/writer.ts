@@ -1,0 +1,19 @@
+import type { Context, Decision } from '../../model/decision.ts';
+import type { RunRow } from '../../model/entities.ts';
+import type { RunState } from '../../model/runState.ts';
+
+export type Decide = (state: RunState, context: Context) => Decision;
+
+/**
+ * What the services stand on. The committer writes to the log; a transaction stages. The same
+ * service classes serve both, so no command is written twice.
+ */
+export interface RunWriter {
+  /** Decides on the run as it stands, makes the changes durable, and answers from the state after. */
+  write<T>(runId: string, decide: Decide, answer: (state: RunState) => T): Promise<T>;
+  /** Answers from what reads may see. */
+  read<T>(runId: string, answer: (state: RunState) => T): Promise<T>;
+  /** The run's own row, which costs less than its whole state. */
+  readRun(runId: string): Promise<RunRow | undefined>;
+  freshId(): string;
+}

@@ -1,0 +1,206 @@
+import { StoreError } from '../../errors.ts';
+import { RUN_STATUSES, type RunRow, type RunStatus } from '../../model/entities.ts';
+import type { RunFilter } from '../contract.ts';
+import { IndexDatabase, type IndexIdentity } from './indexDatabase.ts';
+import { IndexUnusable } from './indexError.ts';
+import { fromColumns, type IndexedRun, rowFromText, RUN_COLUMNS } from './indexedRun.ts';
+import { listRuns } from './listRuns.ts';
+import { type PendingRun, PendingRuns, type Stamp } from './pendingRuns.ts';
+import { toRunCursor } from './runCursor.ts';
+import { RunWriter } from './runWriter.ts';
+
+export { IndexUnusable, type IndexedRun, type IndexIdentity };
+
+export interface OpenIndexOptions {
+  /** Look at every page for damage. Default: true; not needed where a checksum was compared. */
+  readonly check?: boolean;
+}
+
+const EACH_ROWS = 500;
+
+/**
+ * Lists and queries of runs, over SQLite. It is derived and never the truth: `position` says how much
+ * of the log it holds, and a crash may take it back to an earlier one, whole.
+ *
+ * Changes gather in memory, coalesced by run, until `flush` writes them. `get` and `eventSeq` see
+ * them at once; `list`, `counts` and `each` see what was flushed: their caller flushes first.
+ */
+export class RunIndex implements Disposable {
+  readonly #database: IndexDatabase;
+  readonly #pending = new PendingRuns();
+  #stored: Stamp;
+  #stamped: Stamp;
+
+  private constructor(database: IndexDatabase) {
+    this.#database = database;
+    this.#stored = database.readStamp();
+    this.#stamped = this.#stored;
+  }
+
+  /**
+   * Opens the database file, or creates it; `:memory:` lives as long as the process. Throws
+   * `IndexUnusable` when it is damaged, or of another store, timeline or format: its caller then
+   * deletes `filesOf(path)` and builds it anew. Other failures are those of the disk.
+   */
+  static open(path: string, identity: IndexIdentity, options: OpenIndexOptions = {}): RunIndex {
+    return new RunIndex(IndexDatabase.open(path, identity, options.check ?? true));
+  }
+
+  /** Every file that SQLite may have made: a log left beside a new database would be read into it. */
+  static filesOf(path: string): readonly string[] {
+    return [path, `${path}-wal`, `${path}-shm`];
+  }
+
+  /** Every commit up to here is in the tables. */
+  get position(): number {
+    return this.#stored.position;
+  }
+
+  /** As given to `stamp`. */
+  get checkpoint(): number {
+    return this.#stored.checkpoint;
+  }
+
+  /** How many runs have changes that are not flushed. */
+  get pendingCount(): number {
+    return this.#pending.count;
+  }
+
+  /** Replaces what the index knows of the run, whatever its position. */
+  put(run: IndexedRun): void {
+    this.#pending.put(run.row.id, run);
+  }
+
+  /** With its tags and event keys. */
+  delete(runId: string): void {
+    this.#pending.delete(runId);
+  }
+
+  putEventKey(runId: string, key: string, seq: number): void {
+    this.#pending.putEventKey(runId, key, seq);
+  }
+
+  /** States a position that becomes `position` once everything pending by now is flushed. */
+  stamp(position: number, checkpoint: number = this.#stamped.checkpoint): void {
+    const { position: p, checkpoint: c } = this.#stamped;
+    if (p === position && c === checkpoint) return;
+    this.#stamped = { position, checkpoint };
+    this.#pending.stamp(this.#stamped);
+  }
+
+  /**
+   * Writes at most `rowsMax` rows (runs and event keys), oldest change first, in one transaction;
+   * synchronously, so the caller chooses how long it takes. True when nothing is left. After a
+   * failure everything is still pending.
+   */
+  flush(rowsMax: number): boolean {
+    let [rows, runs] = [0, 0];
+    let keys: string[] = [];
+    const written = (): Stamp | undefined => this.#pending.stampAfter(runs);
+    if (this.#pending.count === 0 && written() === undefined) return true;
+    this.#database.transaction(() => {
+      const writer = new RunWriter(this.#database);
+      for (const [runId, pending] of this.#pending.entries()) {
+        if (rows >= rowsMax) break;
+        keys = writeRun(writer, runId, pending, rowsMax - rows);
+        rows += 1 + keys.length;
+        if (keys.length < pending.keys.size) break;
+        keys = [];
+        runs++;
+      }
+      writer.finish();
+      const stamp = written();
+      if (stamp !== undefined) this.#database.writeStamp(stamp);
+    });
+    const stamp = written();
+    this.#pending.written(runs, keys, stamp);
+    this.#stored = stamp ?? this.#stored;
+    return this.#pending.count === 0;
+  }
+
+  get(runId: string): IndexedRun | undefined {
+    const pending = this.#pending.get(runId);
+    if (pending?.run !== undefined) return pending.run;
+    if (pending?.deleted === true) return undefined;
+    const columns = this.#database.get(`SELECT ${RUN_COLUMNS} FROM runs WHERE id = ?`, runId);
+    return columns === undefined ? undefined : fromColumns(columns);
+  }
+
+  /** The event of the run that has this idempotency key. */
+  eventSeq(runId: string, key: string): number | undefined {
+    const pending = this.#pending.get(runId);
+    const seq = pending?.keys.get(key);
+    if (seq !== undefined) return seq;
+    if (pending?.deleted === true) return undefined;
+    const sql = 'SELECT seq FROM event_keys WHERE run_id = ? AND key = ?';
+    return this.#database.get(sql, runId, key)?.['seq'] as number | undefined;
+  }
+
+  /** Newest first. `INVALID_ARGUMENT`, with its path, for a filter or cursor that is none. */
+  list(filter?: RunFilter): { items: RunRow[]; next: string | null } {
+    const { sql, params, limit } = listRuns(filter);
+    const found = this.#database.query(sql, params);
+    const last = found.length > limit ? found[limit - 1] : undefined;
+    const next = last && {
+      createdMs: last['created_ms'] as number,
+      createdPosition: last['created_position'] as number,
+      id: last['id'] as string,
+    };
+    return {
+      items: found.slice(0, limit).map(rowFromText),
+      next: next === undefined ? null : toRunCursor(next),
+    };
+  }
+
+  counts(): Record<RunStatus, number> {
+    const counts = Object.fromEntries(RUN_STATUSES.map((status) => [status, 0]));
+    for (const { status, count } of this.#database.all('SELECT status, count FROM run_counts')) {
+      counts[status as RunStatus] = count as number;
+    }
+    return counts as Record<RunStatus, number>;
+  }
+
+  /** Every run, in no stated order, some hundred at a time: the index may be written meanwhile. */
+  *each(): Generator<IndexedRun, void, undefined> {
+    const sql = `SELECT n, ${RUN_COLUMNS} FROM runs WHERE n > ? ORDER BY n LIMIT ${EACH_ROWS}`;
+    for (let last = 0; ;) {
+      const chunk = this.#database.all(sql, last);
+      for (const columns of chunk) yield fromColumns(columns);
+      if (chunk.length < EACH_ROWS) return;
+      last = chunk.at(-1)?.['n'] as number;
+    }
+  }
+
+  /**
+   * Makes what was flushed durable and empties SQLite's log. Synchronous, with two syncs: for quiet
+   * moments. IMPORTANT: before a part of a run file is unlinked on the index's word (W8), its word
+   * must be durable, so this goes first.
+   */
+  checkpointToDisk(): void {
+    const result = this.#database.get('PRAGMA wal_checkpoint(TRUNCATE)');
+    if (result?.['busy'] === 0) return;
+    throw new StoreError('STORAGE_FAILED', 'the index is read by someone else; try again');
+  }
+
+  /** What is pending is dropped: the log still has it. May be called twice. */
+  close(): void {
+    this.#database.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Returns the event keys that it wrote: as many as there is room for. */
+function writeRun(writer: RunWriter, runId: string, pending: PendingRun, room: number): string[] {
+  if (pending.deleted) writer.delete(runId);
+  if (pending.run !== undefined) writer.put(pending.run);
+  const keys: string[] = [];
+  for (const [key, seq] of pending.keys) {
+    if (keys.length >= room) break;
+    writer.putEventKey(runId, key, seq);
+    keys.push(key);
+  }
+  return keys;
+}

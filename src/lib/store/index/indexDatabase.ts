@@ -1,0 +1,139 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { LRUCache } from 'lru-cache';
+import { indexError, IndexUnusable } from './indexError.ts';
+import { INDEX_FORMAT, SCHEMA } from './schema.ts';
+import type { Stamp } from './pendingRuns.ts';
+
+/** The history that the index was derived from. */
+export interface IndexIdentity {
+  readonly storeId: string;
+  readonly timeline: number;
+}
+
+/**
+ * - `EXCLUSIVE`: one process owns the store, so SQLite needs neither shared memory nor locks a read;
+ *   with one connection, the WAL-reset fault of SQLite before 3.51.3 cannot occur either.
+ * - `NORMAL`: a commit is not synced, a checkpoint is. What a crash takes back was derived.
+ * - No automatic checkpoints: they would sync in the middle of someone's read.
+ */
+const SETTINGS = `
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA wal_autocheckpoint = 0;
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -16384;
+`;
+
+const STATEMENTS_MAX = 128;
+
+type Value = string | number | null;
+export type Columns = Readonly<Record<string, unknown>>;
+
+/** The index's SQLite database. Every failure is a `StoreError`. */
+export class IndexDatabase {
+  readonly #database: DatabaseSync;
+  readonly #statements = new LRUCache<string, StatementSync>({ max: STATEMENTS_MAX });
+
+  private constructor(path: string) {
+    this.#database = new DatabaseSync(path);
+  }
+
+  /** Opens it, or creates it. `IndexUnusable` when it is damaged or of another store or format. */
+  static open(path: string, identity: IndexIdentity, check: boolean): IndexDatabase {
+    let database: IndexDatabase | undefined;
+    try {
+      database = new IndexDatabase(path);
+      database.#database.exec(SETTINGS);
+      if (database.get('SELECT 1 FROM sqlite_schema LIMIT 1') === undefined) {
+        database.#create(identity);
+      } else {
+        database.#verify(identity, check);
+      }
+      return database;
+    } catch (error) {
+      database?.close();
+      throw indexError(error);
+    }
+  }
+
+  get(sql: string, ...values: readonly Value[]): Columns | undefined {
+    return attempt(() => this.#prepare(sql).get(...values));
+  }
+
+  all(sql: string, ...values: readonly Value[]): Columns[] {
+    return attempt(() => this.#prepare(sql).all(...values));
+  }
+
+  /** For SQL with `$1`, `$2`… as PostgreSQL has it. */
+  query(sql: string, params: readonly Value[]): Columns[] {
+    const named = Object.fromEntries(params.map((value, i) => [`$${i + 1}`, value]));
+    return attempt(() => this.#prepare(sql).all(named));
+  }
+
+  /** Returns the rowid of an inserted row. */
+  run(sql: string, ...values: readonly Value[]): number {
+    return attempt(() => Number(this.#prepare(sql).run(...values).lastInsertRowid));
+  }
+
+  /** All of `work` or nothing. */
+  transaction(work: () => void): void {
+    attempt(() => this.#database.exec('BEGIN IMMEDIATE'));
+    try {
+      work();
+      attempt(() => this.#database.exec('COMMIT'));
+    } catch (error) {
+      // SQLite has rolled back by itself after some failures, a full disk among them.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  writeStamp({ position, checkpoint }: Stamp): void {
+    this.run('UPDATE meta SET position = ?, checkpoint = ?', position, checkpoint);
+  }
+
+  readStamp(): Stamp {
+    const meta = this.get('SELECT position, checkpoint FROM meta');
+    return { position: meta?.['position'] as number, checkpoint: meta?.['checkpoint'] as number };
+  }
+
+  close(): void {
+    if (this.#database.isOpen) attempt(() => this.#database.close());
+  }
+
+  #create({ storeId, timeline }: IndexIdentity): void {
+    this.transaction(() => {
+      this.#database.exec(SCHEMA);
+      this.run('INSERT INTO meta VALUES (1, ?, ?, ?, 0, 0)', INDEX_FORMAT, storeId, timeline);
+    });
+  }
+
+  #verify(identity: IndexIdentity, check: boolean): void {
+    const meta = this.get('SELECT format, store_id, timeline FROM meta');
+    if (meta?.['format'] !== INDEX_FORMAT) throw new IndexUnusable('it has another format');
+    if (meta['store_id'] !== identity.storeId || meta['timeline'] !== identity.timeline) {
+      throw new IndexUnusable('it belongs to another store or timeline');
+    }
+    if (!check) return;
+    const [fault] = Object.values(this.get('PRAGMA quick_check(1)') ?? {});
+    if (fault !== 'ok') throw new IndexUnusable(String(fault));
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+function attempt<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw indexError(error);
+  }
+}

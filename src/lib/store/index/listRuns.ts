@@ -1,0 +1,181 @@
+import {
+  checkId,
+  checkInteger,
+  checkName,
+  checkObject,
+  checkOneOf,
+  checkTags,
+  checkTime,
+  invalid,
+} from '../../model/check.ts';
+import { RUN_STATUSES, type RunStatus } from '../../model/entities.ts';
+import { LIMITS } from '../../limits.ts';
+import type { RunFilter } from '../contract.ts';
+import { fromRunCursor, type RunPlace } from './runCursor.ts';
+
+/**
+ * A list of runs as one SQL statement for SQLite and PostgreSQL. Its text is made of the constants
+ * below and nothing else; whatever the caller gave is a value, bound to a `$n`.
+ */
+export interface ListQuery {
+  readonly sql: string;
+  readonly params: readonly (string | number)[];
+  /** Items of the page; the statement asks for one more, to know whether there is a next page. */
+  readonly limit: number;
+}
+
+const FILTER: ReadonlySet<string> = new Set<keyof RunFilter>([
+  'status',
+  'workflow',
+  'project',
+  'parentRunId',
+  'parentStepId',
+  'tags',
+  'createdAfter',
+  'createdBefore',
+  'endedAfter',
+  'endedBefore',
+  'limit',
+  'cursor',
+]);
+
+/** Newest first. `created_ms` never falls as `created_position` rises, so both say the same. */
+export function listRuns(filter: RunFilter | undefined): ListQuery {
+  const given = checkObject<RunFilter>(filter, 'filter', FILTER);
+  const limit =
+    given.limit === undefined
+      ? LIMITS.listDefault
+      : checkInteger(given.limit, 'filter.limit', 1, LIMITS.listMax);
+  const binder = new Binder();
+  const statuses = checkStatuses(given.status);
+  const tags = Object.entries(given.tags === undefined ? {} : checkTags(given.tags, 'filter.tags'));
+  const source = chooseSource(statuses, tags.length > 0);
+  const conditions = [
+    ...equalities(given, binder),
+    ...times(given, source.order, binder),
+    ...tagConditions(tags, source, binder),
+  ];
+  const arms = armsOf(statuses, source, binder).map((arm) => {
+    const where = [...arm, ...conditions].join(' AND ');
+    return `SELECT ${COLUMNS(source.order)} FROM ${source.from}${where && ` WHERE ${where}`}`;
+  });
+  const sql = `${arms.join(' UNION ALL ')} ${ORDER} LIMIT ${binder.bind(limit + 1)}`;
+  return { sql, params: binder.params, limit };
+}
+
+const COLUMNS = (order: Order): string =>
+  `r.data AS data, r.id AS id, ${order}.created_ms AS created_ms,` +
+  ` ${order}.created_position AS created_position`;
+const ORDER = 'ORDER BY created_ms DESC, created_position DESC, id DESC';
+
+type Order = 'r' | 't';
+
+/** Which table is walked, newest first, and which looked up beside it. */
+interface Source {
+  readonly order: Order;
+  readonly from: string;
+}
+
+const BY_RUN: Source = { order: 'r', from: 'runs r' };
+const BY_TAG: Source = { order: 't', from: 'run_tags t CROSS JOIN runs r' };
+
+/**
+ * A tag is walked, and its runs' statuses looked up, when runs that have succeeded are wanted: they
+ * are the many. Otherwise the few with the wanted statuses are walked, and their tags looked up.
+ */
+function chooseSource(statuses: readonly RunStatus[], hasTags: boolean): Source {
+  const many = statuses.length === 0 || statuses.includes('succeeded');
+  return hasTags && many ? BY_TAG : BY_RUN;
+}
+
+/** One arm a status: each is a range of an index, in order, and the ranges are merged. */
+function armsOf(statuses: readonly RunStatus[], source: Source, binder: Binder): string[][] {
+  if (statuses.length === 0) return [[]];
+  const bound = statuses.map((status) => binder.bind(status));
+  if (source === BY_TAG) return [[`r.status IN (${bound.join(', ')})`]];
+  return bound.map((parameter) => [`r.status = ${parameter}`]);
+}
+
+function checkStatuses(status: RunFilter['status']): readonly RunStatus[] {
+  if (status === undefined) return [];
+  const list: readonly unknown[] = Array.isArray(status) ? status : [status];
+  if (list.length === 0) throw invalid('filter.status', 'must name at least one status');
+  const checked = list.map((item) => checkOneOf(item, 'filter.status', RUN_STATUSES));
+  const unique = [...new Set(checked)];
+  return unique.length === RUN_STATUSES.length ? [] : unique;
+}
+
+function equalities(given: Partial<RunFilter>, binder: Binder): string[] {
+  const { workflow, project, parentRunId, parentStepId } = given;
+  const found: string[] = [];
+  const equal = (column: string, value: string): void => {
+    found.push(`r.${column} = ${binder.bind(value)}`);
+  };
+  if (workflow !== undefined) equal('workflow', checkName(workflow, 'filter.workflow'));
+  if (project !== undefined) equal('project', checkName(project, 'filter.project'));
+  if (parentRunId !== undefined) equal('parent_run_id', checkId(parentRunId, 'filter.parentRunId'));
+  if (parentStepId !== undefined) {
+    equal('parent_step_id', checkId(parentStepId, 'filter.parentStepId'));
+  }
+  return found;
+}
+
+/** Bounds in time, and the place at which the page before ended. */
+function times(given: Partial<RunFilter>, order: Order, binder: Binder): string[] {
+  const found: string[] = [];
+  const createdAfter = milliseconds(given.createdAfter, 'filter.createdAfter');
+  const createdBefore = milliseconds(given.createdBefore, 'filter.createdBefore');
+  const endedAfter = milliseconds(given.endedAfter, 'filter.endedAfter');
+  const endedBefore = milliseconds(given.endedBefore, 'filter.endedBefore');
+  if (createdAfter !== undefined) {
+    found.push(`${order}.created_ms >= ${binder.bind(createdAfter)}`);
+  }
+  if (endedAfter !== undefined) found.push(`r.ended_ms >= ${binder.bind(endedAfter)}`);
+  if (endedBefore !== undefined) found.push(`r.ended_ms < ${binder.bind(endedBefore)}`);
+  const place = given.cursor === undefined ? undefined : fromRunCursor(given.cursor);
+  // A run is not created after it ended: the walk need not begin with newer ones.
+  const newest = Math.min(createdBefore ?? Infinity, endedBefore ?? Infinity);
+  if (newest < (place?.createdMs ?? Infinity)) {
+    found.push(`${order}.created_ms < ${binder.bind(newest)}`);
+  }
+  if (place !== undefined) found.push(afterPlace(place, order, binder));
+  return found;
+}
+
+function afterPlace(place: RunPlace, order: Order, binder: Binder): string {
+  const columns = `${order}.created_ms, ${order}.created_position, r.id`;
+  const values = [place.createdMs, place.createdPosition, place.id].map((v) => binder.bind(v));
+  return `(${columns}) < (${values.join(', ')})`;
+}
+
+function milliseconds(value: Date | undefined, path: string): number | undefined {
+  if (value === undefined) return undefined;
+  checkTime(value, path);
+  return value.getTime();
+}
+
+function tagConditions(
+  tags: readonly (readonly [string, string])[],
+  source: Source,
+  binder: Binder,
+): string[] {
+  return tags.map(([key, value], i) => {
+    const [k, v] = [binder.bind(key), binder.bind(value)];
+    if (i === 0 && source === BY_TAG) return `t.key = ${k} AND t.value = ${v} AND r.n = t.run`;
+    return (
+      `EXISTS (SELECT 1 FROM run_tags x WHERE x.key = ${k} AND x.value = ${v}` +
+      ' AND x.created_ms = r.created_ms AND x.created_position = r.created_position' +
+      ' AND x.run = r.n)'
+    );
+  });
+}
+
+class Binder {
+  readonly params: (string | number)[] = [];
+
+  /** The placeholder that stands for `value`. */
+  bind(value: string | number): string {
+    this.params.push(value);
+    return `$${this.params.length}`;
+  }
+}

@@ -1,0 +1,136 @@
+import type { RunRow, RunStatus } from '../../model/entities.ts';
+import type { Columns, IndexDatabase } from './indexDatabase.ts';
+import { type IndexedRun, partsToText, rowToText } from './indexedRun.ts';
+
+/** Writes runs into the tables, inside a transaction of its caller. One is made for each. */
+export class RunWriter {
+  readonly #database: IndexDatabase;
+  readonly #counts = new Map<string, number>();
+
+  constructor(database: IndexDatabase) {
+    this.#database = database;
+  }
+
+  put(run: IndexedRun): void {
+    const { row } = run;
+    const known = this.#find(row.id);
+    if (known === undefined) return this.#insert(run);
+    if (known['created_position'] !== run.createdPosition) {
+      this.delete(row.id);
+      return this.#insert(run);
+    }
+    this.#update(known, run);
+  }
+
+  /** With its tags and its event keys. Harmless when it is not there. */
+  delete(runId: string): void {
+    const known = this.#find(runId);
+    this.#database.run('DELETE FROM event_keys WHERE run_id = ?', runId);
+    if (known === undefined) return;
+    this.#untag(known);
+    this.#count(known['status'] as RunStatus, -1);
+    this.#database.run('DELETE FROM runs WHERE n = ?', known['n'] as number);
+  }
+
+  putEventKey(runId: string, key: string, seq: number): void {
+    this.#database.run(
+      'INSERT INTO event_keys VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq',
+      runId,
+      key,
+      seq,
+    );
+  }
+
+  /** The counts that all of it changed. */
+  finish(): void {
+    for (const [status, delta] of this.#counts) {
+      if (delta === 0) continue;
+      this.#database.run(
+        'INSERT INTO run_counts VALUES (?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count',
+        status,
+        delta,
+      );
+    }
+  }
+
+  #find(runId: string): Columns | undefined {
+    return this.#database.get(
+      'SELECT n, created_ms, created_position, status, ended_ms, tags FROM runs WHERE id = ?',
+      runId,
+    );
+  }
+
+  #insert(run: IndexedRun): void {
+    const { row } = run;
+    const tags = JSON.stringify(row.tags);
+    const n = this.#database.run(
+      `INSERT INTO runs (id, created_ms, created_position, position, ended_ms, status, workflow,
+        project, parent_run_id, parent_step_id, tags, parts, data)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      row.id,
+      Date.parse(row.createdAt),
+      run.createdPosition,
+      run.position,
+      endedMs(row),
+      row.status,
+      row.workflow,
+      row.project,
+      row.parentRunId,
+      row.parentStepId,
+      tags,
+      partsToText(run.parts),
+      rowToText(row),
+    );
+    this.#tag(n, Date.parse(row.createdAt), run.createdPosition, row.tags);
+    this.#count(row.status, 1);
+  }
+
+  /** SQLite rewrites the indexes of every column that is set, changed or not: so only what is. */
+  #update(known: Columns, run: IndexedRun): void {
+    const { row } = run;
+    const n = known['n'] as number;
+    const ended = endedMs(row);
+    const [parts, data] = [partsToText(run.parts), rowToText(row)];
+    if (known['status'] === row.status && known['ended_ms'] === ended) {
+      const sql = 'UPDATE runs SET position = ?, parts = ?, data = ? WHERE n = ?';
+      this.#database.run(sql, run.position, parts, data, n);
+    } else {
+      const sql =
+        'UPDATE runs SET position = ?, parts = ?, data = ?, status = ?, ended_ms = ? WHERE n = ?';
+      this.#database.run(sql, run.position, parts, data, row.status, ended, n);
+      this.#count(known['status'] as RunStatus, -1);
+      this.#count(row.status, 1);
+    }
+    const tags = JSON.stringify(row.tags);
+    if (known['tags'] === tags) return;
+    this.#untag(known);
+    this.#tag(n, known['created_ms'] as number, run.createdPosition, row.tags);
+    this.#database.run('UPDATE runs SET tags = ? WHERE n = ?', tags, n);
+  }
+
+  #tag(n: number, createdMs: number, createdPosition: number, tags: RunRow['tags']): void {
+    for (const [key, value] of Object.entries(tags)) {
+      const sql = 'INSERT INTO run_tags VALUES (?, ?, ?, ?, ?)';
+      this.#database.run(sql, key, value, createdMs, createdPosition, n);
+    }
+  }
+
+  #untag(known: Columns): void {
+    const tags = JSON.parse(known['tags'] as string) as RunRow['tags'];
+    const place = [known['created_ms'], known['created_position'], known['n']] as number[];
+    for (const [key, value] of Object.entries(tags)) {
+      const sql =
+        'DELETE FROM run_tags WHERE key = ? AND value = ?' +
+        ' AND created_ms = ? AND created_position = ? AND run = ?';
+      this.#database.run(sql, key, value, ...place);
+    }
+  }
+
+  #count(status: RunStatus, delta: number): void {
+    this.#counts.set(status, (this.#counts.get(status) ?? 0) + delta);
+  }
+}
+
+function endedMs(row: RunRow): number | null {
+  return row.endedAt === null ? null : Date.parse(row.endedAt);
+}

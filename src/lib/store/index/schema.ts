@@ -1,0 +1,83 @@
+/** Raised when the tables change: an index of another format is deleted and built anew. */
+export const INDEX_FORMAT = 1;
+
+/**
+ * Tables of the index. Times are milliseconds since 1970: unlike ISO text they compare right in every
+ * year. The columns that filters look at stand before the row's text, which may be megabytes.
+ *
+ * Each index ends with what a list is ordered by, so that the newest 20 with any one filter are 20
+ * neighbours in it. Runs of one commit share a place in that order; the id, which comes last, is not
+ * in the indexes, because it would double their size: a handful of rows is sorted in passing.
+ */
+export const SCHEMA = `
+CREATE TABLE meta (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  format INTEGER NOT NULL,
+  store_id TEXT NOT NULL,
+  timeline INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  checkpoint INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE runs (
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  created_ms INTEGER NOT NULL,
+  created_position INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  ended_ms INTEGER,
+  status TEXT NOT NULL,
+  workflow TEXT NOT NULL,
+  project TEXT,
+  parent_run_id TEXT,
+  parent_step_id TEXT,
+  tags TEXT NOT NULL,
+  parts TEXT NOT NULL,
+  data TEXT NOT NULL
+) STRICT;
+CREATE INDEX runs_by_creation ON runs (created_ms, created_position, ended_ms);
+CREATE INDEX runs_by_status ON runs (status, created_ms, created_position);
+CREATE INDEX runs_by_workflow ON runs (workflow, created_ms, created_position);
+CREATE INDEX runs_by_workflow_status ON runs (workflow, status, created_ms, created_position);
+CREATE INDEX runs_by_project ON runs (project, created_ms, created_position, status)
+  WHERE project IS NOT NULL;
+CREATE INDEX runs_by_parent_run ON runs (parent_run_id, created_ms, created_position)
+  WHERE parent_run_id IS NOT NULL;
+CREATE INDEX runs_by_parent_step ON runs (parent_step_id, created_ms, created_position)
+  WHERE parent_step_id IS NOT NULL;
+
+CREATE TABLE run_tags (
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  created_ms INTEGER NOT NULL,
+  created_position INTEGER NOT NULL,
+  run INTEGER NOT NULL,
+  PRIMARY KEY (key, value, created_ms, created_position, run)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event_keys (
+  run_id TEXT NOT NULL,
+  key TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (run_id, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE run_counts (
+  status TEXT PRIMARY KEY,
+  count INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+ANALYZE sqlite_schema;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+  ('runs', 'runs_by_creation', '100000 2 2 1'),
+  ('runs', 'runs_by_status', '100000 20000 2 2'),
+  ('runs', 'runs_by_workflow', '100000 10000 2 2'),
+  ('runs', 'runs_by_workflow_status', '100000 10000 2000 2 2'),
+  ('runs', 'runs_by_project', '100000 10000 2 2 2'),
+  ('runs', 'runs_by_parent_run', '100000 20 2 2'),
+  ('runs', 'runs_by_parent_step', '100000 5 2 2'),
+  ('run_tags', 'run_tags', '100000 20000 10000 2 2 1');
+ANALYZE sqlite_schema;
+`;
+// The statistics are given, not gathered: a plan then depends on the question alone, the same in a
+// store of ten runs and of a million.
