@@ -15,9 +15,14 @@ export type {
 export { RUN_STATUSES, STEP_STATUSES } from './lib/model/entities.ts';
 export type { JsonObject, JsonValue, Payload } from './lib/model/payload.ts';
 export type { CreatedStep, PublicChange } from './lib/model/publicChange.ts';
-export type { Clock } from './lib/ports/clock.ts';
-export type { FileHandle, FileStat, FileSystem } from './lib/ports/fileSystem.ts';
+export { type Clock, systemClock } from './lib/ports/clock.ts';
+export {
+  type FileHandle,
+  type FileStat,
+  type FileSystem,
+  realFileSystem,
+} from './lib/ports/fileSystem.ts';
 export type { Random } from './lib/ports/random.ts';
-export { openStore } from './lib/store.ts';
+export { openStore, repairStore } from './lib/store.ts';
 export type * from './lib/store/contract.ts';
 export type { FileStoreTuning, OpenOptions } from './lib/store/options.ts';

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StoreError } from './errors.ts';
 import { createMemoryFileSystem } from './ports/memoryFileSystem.ts';
-import type { Store } from './store/contract.ts';
+import type { RepairReport, Store } from './store/contract.ts';
 import { FileSystemStore } from './store/FileSystemStore.ts';
 import type { OpenOptions } from './store/options.ts';
 
@@ -26,8 +26,17 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
   return FileSystemStore.open(root, { ...options, location: `file:${root}`, isPrivate: false });
 }
 
+/**
+ * Makes the store at `url` writable again after `JOURNAL_CORRUPT`. What it takes out is kept in a
+ * folder that the report names; runs keep what their files, and the journal before the damage, say.
+ */
+export async function repairStore(url: string, options: OpenOptions = {}): Promise<RepairReport> {
+  const root = folderOf(url);
+  return FileSystemStore.repair(root, { ...options, location: url, isPrivate: false });
+}
+
 /** The folder that a `file:` URL names; relative ones start at the current folder. */
-export function folderOf(url: string): string {
+function folderOf(url: string): string {
   if (typeof url !== 'string' || !url.startsWith('file:') || url.length === 'file:'.length) {
     const message = `${url} names no store: use file:./folder or memory:`;
     throw new StoreError('INVALID_ARGUMENT', message);

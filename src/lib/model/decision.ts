@@ -1,5 +1,5 @@
 import { StoreError } from '../errors.ts';
-import { checkInteger, checkObject, checkText, invalid } from './check.ts';
+import { checkId, checkInteger, checkObject, checkText, invalid } from './check.ts';
 import type { Change } from './change.ts';
 import type { ErrorInput, WriteOptions } from './commands.ts';
 import type { ErrorInfo, RunRow, StepRow } from './entities.ts';
@@ -33,6 +33,7 @@ export function requireOpenRun(state: RunState, runId: string): RunRow {
 export function requireStep(state: RunState, runId: string, stepId: string): StepRow {
   const step = state.steps.get(stepId);
   if (step !== undefined) return step;
+  checkId(stepId, 'stepId');
   throw new StoreError('NOT_FOUND', `run ${runId} has no step ${stepId}`, { id: stepId });
 }
 

@@ -10,6 +10,7 @@ import type {
   Commit,
   Page,
   RecoveryReport,
+  RepairReport,
   RunFilter,
   Store,
   StoreStats,
@@ -22,8 +23,9 @@ import type {
 import { ArtifactManagementService } from './FileSystemStore/ArtifactManagementService.ts';
 import { toCursor } from './FileSystemStore/cursor.ts';
 import { EventManagementService } from './FileSystemStore/EventManagementService.ts';
-import { acquireStoreLock, type LockStore, noLock } from './FileSystemStore/lock.ts';
-import { openRooms, type Rooms } from './FileSystemStore/rooms.ts';
+import { acquireStoreLock, noLock } from './FileSystemStore/lock.ts';
+import { repairRooms } from './FileSystemStore/repair.ts';
+import { type Environment, openRooms, type Rooms } from './FileSystemStore/rooms.ts';
 import { RunManagementService } from './FileSystemStore/RunManagementService.ts';
 import { StepManagementService } from './FileSystemStore/StepManagementService.ts';
 import { runTransaction } from './FileSystemStore/transaction.ts';
@@ -80,19 +82,13 @@ export class FileSystemStore implements Store {
    * owns the store, and everything that was ever acknowledged is served.
    */
   static async open(root: string, options: FileSystemStoreOptions): Promise<FileSystemStore> {
-    checkObject<FileSystemStoreOptions>(options, 'options', OPTIONS);
-    const lockStore: LockStore = options.isPrivate ? noLock : acquireStoreLock;
-    const rooms = await openRooms(root, {
-      lockStore,
-      tuning: tuningOf(options),
-      fs: options.fileSystem ?? realFileSystem,
-      clock: options.clock ?? systemClock,
-      random: options.random ?? systemRandom,
-      readOnly: options.readOnly ?? false,
-      isPrivate: options.isPrivate,
-      signal: options.signal,
-    });
+    const rooms = await openRooms(root, environmentOf(options));
     return new FileSystemStore(rooms, options.location);
+  }
+
+  /** Mends the journal of a store that does not open for it. Nobody may have it open. */
+  static async repair(root: string, options: FileSystemStoreOptions): Promise<RepairReport> {
+    return repairRooms(root, environmentOf(options));
   }
 
   get status(): StoreStatus {
@@ -170,6 +166,20 @@ export class FileSystemStore implements Store {
     const { items, next } = index.list(filter);
     return { items: items.map(toRun), next };
   }
+}
+
+function environmentOf(options: FileSystemStoreOptions): Environment {
+  checkObject<FileSystemStoreOptions>(options, 'options', OPTIONS);
+  return {
+    lockStore: options.isPrivate ? noLock : acquireStoreLock,
+    tuning: tuningOf(options),
+    fs: options.fileSystem ?? realFileSystem,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+    readOnly: options.readOnly ?? false,
+    isPrivate: options.isPrivate,
+    signal: options.signal,
+  };
 }
 
 function tuningOf(options: OpenOptions): FileStoreTuning {

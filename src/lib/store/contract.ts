@@ -219,6 +219,20 @@ export interface VerifyReport {
   readonly bytes: number;
 }
 
+/** What a repair did, and where it kept what it took out. */
+export interface RepairReport {
+  /** The folder with the journal as it was; `null` when nothing was wrong with it. */
+  readonly keptIn: string | null;
+  readonly segmentsKept: number;
+  /** The last commit that still stands. */
+  readonly commitsKept: number;
+  /** Commits that can still be read behind the damage, in the kept copy, and are not served. */
+  readonly commitsDropped: number;
+  readonly bytesDropped: number;
+  /** What was wrong, and what a repair of the journal does not mend. */
+  readonly findings: readonly Finding[];
+}
+
 export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called now and then with bytes read and bytes in all. */

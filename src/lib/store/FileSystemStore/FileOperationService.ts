@@ -16,14 +16,7 @@ import { Turns } from './FileOperationService/turns.ts';
 import { type LockFile, lockFile } from './lock.ts';
 import { systemCode } from './storageError.ts';
 
-export type { FileEntry } from './FileOperationService/several.ts';
-export type { CommitOptions, StagedFile, StageOptions } from './FileOperationService/stagedFile.ts';
-export type {
-  ByteSource,
-  ReadStreamOptions,
-  WriteStreamOptions,
-} from './FileOperationService/streams.ts';
-export { storageError, systemCode } from './storageError.ts';
+export { storageError } from './storageError.ts';
 
 export interface FileOperationOptions {
   readonly random?: Random | undefined;

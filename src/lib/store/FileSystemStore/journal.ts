@@ -10,8 +10,14 @@ import { SegmentWriter, type SegmentWriterParts } from './journal/segmentWriter.
 import { Signal } from './signal.ts';
 
 export { LogReader, type LogPlace } from './journal/log.ts';
-export { type RecoveredJournal, recoverJournal } from './journal/recover.ts';
+export {
+  EMPTY_JOURNAL,
+  type RecoveredJournal,
+  recoverJournal,
+  segmentNumbers,
+} from './journal/recover.ts';
 export { corrupt, type SegmentInfo } from './journal/segment.ts';
+export { SegmentWriter } from './journal/segmentWriter.ts';
 
 /** A commit on its way to the disk. */
 export interface QueuedCommit {

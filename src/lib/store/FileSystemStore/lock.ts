@@ -14,14 +14,14 @@ const NOT_A_DATABASE = 26;
 const FOREVER_MS = 2 ** 30;
 
 /** A lock that the kernel holds for this process: it outlives a pause, never the process. */
-export interface FileLock {
+interface FileLock {
   /** Whether the transaction that is the lock is still open. No I/O. */
   isHeld(): boolean;
   /** May be called twice. */
   release(): void;
 }
 
-export interface FileLockOptions {
+interface FileLockOptions {
   /** Made when it is missing; it stays, empty. Nothing else may ever open it in this process. */
   readonly path: string;
   readonly fs: FileSystem;

@@ -1,12 +1,10 @@
-import { basename } from 'node:path';
 import { StoreError } from '../../errors.ts';
 import type { EventRow } from '../../model/entities.ts';
 import type { RunState } from '../../model/runState.ts';
-import type { Finding } from '../contract.ts';
 import type { FileOperationService } from './FileOperationService.ts';
 import { mapBounded } from './runFiles/bounded.ts';
 import { asDamage, PartDamaged } from './runFiles/damage.ts';
-import { type FoundRun, Inventory, type OnFinding } from './runFiles/inventory.ts';
+import { Inventory, type OnFinding, type StoredRun } from './runFiles/inventory.ts';
 import { eventBytes, type RunPart, runPlace } from './runFiles/part.ts';
 import { PartReader } from './runFiles/partReader.ts';
 import { PartWriter } from './runFiles/partWriter.ts';
@@ -14,13 +12,7 @@ import type { Rows } from './runFiles/rows.ts';
 import { firstAbsorbed } from './runFiles/tiers.ts';
 import { verifyParts } from './runFiles/verify.ts';
 
-export type { OnFinding, RunPart };
-
-/** A run as its files tell it. */
-export interface StoredRun extends FoundRun {
-  /** Each idempotency key of its events, and the seq of that event. */
-  readonly eventKeys: readonly (readonly [key: string, seq: number])[];
-}
+export type { OnFinding, RunPart, StoredRun };
 
 export interface RunFilesOptions {
   /** Memory for footers, by which a page of events is found. Default: 8 MiB. */
@@ -141,15 +133,16 @@ export class RunFiles {
     if (eventBytes(part) === 0) return undefined;
     const lines = this.#reader.rawEvents(runId, part);
     for (;;) {
+      let next: IteratorResult<{ seq: number; line: Buffer }, void>;
       try {
-        const { value, done } = await lines.next();
-        if (done === true) break;
-        await writer.copied(value.seq, value.line);
+        next = await lines.next();
       } catch (error) {
         const damage = asDamage(error, this.#reader.path(runId, part.part));
         if (damage === undefined) throw error;
         return damage;
       }
+      if (next.done === true) break;
+      await writer.copied(next.value.seq, next.value.line);
     }
     writer.copiedKeys(part.keyed);
     return undefined;
@@ -166,9 +159,16 @@ export class RunFiles {
    * word of the index that names it (W8).
    */
   async removeParts(runId: string, obsolete: readonly RunPart[]): Promise<void> {
-    // Newest first: a crash in the middle leaves the beginning of a run, not a run with a hole.
-    for (const { part } of obsolete.toReversed()) {
-      const file = this.#reader.path(runId, part);
+    await this.#remove(
+      runId,
+      obsolete.map(({ part }) => part),
+    );
+  }
+
+  /** Newest first: a crash in the middle leaves the beginning of a run, not a run with a hole. */
+  async #remove(runId: string, numbers: readonly number[]): Promise<void> {
+    for (const number of numbers.toSorted((a, b) => b - a)) {
+      const file = this.#reader.path(runId, number);
       this.#reader.forget(file);
       await this.#files.remove(file);
     }
@@ -179,16 +179,10 @@ export class RunFiles {
    * the deletion is durable after `syncFolders`. Before a run of the same id is written again.
    */
   async removeRun(runId: string, parts: readonly RunPart[] = []): Promise<string> {
-    const { folder, base } = runPlace(this.#runsFolder, runId);
-    const found = (await this.#inventory.bases(basename(folder))).get(base) ?? [];
+    const found = await this.#inventory.numbers(runId);
     const numbers = new Set([...parts.map(({ part }) => part), ...found]);
-    const doomed = [...numbers].toSorted((a, b) => b - a);
-    for (const number of doomed) {
-      const file = this.#reader.path(runId, number);
-      this.#reader.forget(file);
-      await this.#files.remove(file);
-    }
-    return folder;
+    await this.#remove(runId, [...numbers]);
+    return this.folderOf(runId);
   }
 
   /** The run as its newest part has it, by one read of the disk. */
@@ -233,6 +227,18 @@ export class RunFiles {
     return found;
   }
 
+  /** Each idempotency key of the events, and the event's seq; parts without any are not read. */
+  async *readKeys(
+    runId: string,
+    parts: readonly RunPart[],
+  ): AsyncGenerator<{ key: string; seq: number }, void, undefined> {
+    for (const part of parts) {
+      if (part.keyed === 0) continue;
+      const events = this.#reader.events(runId, part, part.firstSeq, part.lastSeq);
+      for await (const { idempotencyKey: key, seq } of events) if (key !== null) yield { key, seq };
+    }
+  }
+
   /**
    * Every run that has files, from the files alone: for building the index anew. A run whose newest
    * part is damaged is left out. Without `onFinding` the first thing that is wrong is thrown.
@@ -241,45 +247,20 @@ export class RunFiles {
     for (const folder of await this.#inventory.folders()) {
       const bases = await this.#inventory.bases(folder);
       const runs = mapBounded(bases, WIDTH, ([base, numbers]) =>
-        this.#listed(folder, base, numbers, onFinding),
+        this.#inventory.inspect(folder, base, numbers, onFinding),
       );
       for await (const run of runs) if (run !== undefined) yield run;
     }
   }
 
-  /** The parts of one run as `list` finds them, from the disk; none when it has no files. */
-  async find(runId: string, onFinding: OnFinding = refuse): Promise<readonly RunPart[]> {
-    const { folder, base } = runPlace(this.#runsFolder, runId);
-    const name = basename(folder);
-    const numbers = (await this.#inventory.bases(name)).get(base) ?? [];
-    const found = await this.#inventory.inspect(name, base, numbers, onFinding);
-    return found?.parts ?? [];
+  /** What `list` has for one run; `undefined` when it has no files. */
+  inspect(runId: string, onFinding: OnFinding = refuse): Promise<StoredRun | undefined> {
+    return this.#inventory.inspectRun(runId, onFinding);
   }
 
-  /** Reads every line of every part and returns all that is wrong. */
-  verifyRun(runId: string, parts: readonly RunPart[]): Promise<readonly Finding[]> {
-    return verifyParts(this.#files, this.#reader, runId, parts);
-  }
-
-  async #listed(
-    folder: string,
-    base: string,
-    numbers: readonly number[],
-    onFinding: OnFinding,
-  ): Promise<StoredRun | undefined> {
-    const found = await this.#inventory.inspect(folder, base, numbers, onFinding);
-    if (found === undefined) return undefined;
-    const eventKeys: [string, number][] = [];
-    for (const part of found.parts) {
-      try {
-        for await (const pair of this.#reader.keys(found.runId, part)) eventKeys.push(pair);
-      } catch (error) {
-        const damage = asDamage(error, this.#reader.path(found.runId, part.part));
-        if (damage === undefined) throw error;
-        onFinding(damage.finding, found.runId);
-      }
-    }
-    return { ...found, eventKeys };
+  /** Reads every line of every part. What is wrong is told to `onFinding`, and reading goes on. */
+  verifyRun(runId: string, parts: readonly RunPart[], onFinding: OnFinding): Promise<void> {
+    return verifyParts(this.#files, this.#reader, runId, parts, onFinding);
   }
 }
 

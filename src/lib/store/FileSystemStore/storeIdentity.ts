@@ -48,6 +48,17 @@ async function createIdentity({ files, layout, clock, random }: IdentityParts): 
   return { storeId: store.storeId, timeline: store.timeline };
 }
 
+/** The same store, going on in another history: cursors of the old one no longer attach. */
+export async function changeTimeline(
+  files: FileOperationService,
+  layout: Layout,
+  identity: Identity,
+): Promise<void> {
+  const before = Buffer.from(await files.read(layout.identity)).toString();
+  const store = { ...(JSON.parse(before) as StoreFile), timeline: identity.timeline };
+  await files.writeAtomic(layout.identity, `${JSON.stringify(store, undefined, 2)}\n`);
+}
+
 function parse(path: string, bytes: Uint8Array): Identity {
   let store: Partial<StoreFile>;
   try {

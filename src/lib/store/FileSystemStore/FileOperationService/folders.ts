@@ -35,18 +35,18 @@ export class Folders {
   }
 
   /** `false` when something is there already. Missing parents are made, and made durable, first. */
-  async #make(folder: string): Promise<boolean> {
+  async #make(folder: string, parentIsThere = false): Promise<boolean> {
     try {
       await this.#fs.mkdir(folder, { mode: OWNER_ALL });
       return true;
     } catch (error) {
       if (systemCode(error) === 'EEXIST') return false;
       const parent = dirname(folder);
-      if (systemCode(error) !== 'ENOENT' || parent === folder) throw error;
+      if (systemCode(error) !== 'ENOENT' || parent === folder || parentIsThere) throw error;
       await this.ensure(parent);
     }
     // Whoever else asked for it meanwhile may have made it.
-    return this.#make(folder);
+    return this.#make(folder, true);
   }
 
   async #check(folder: string, created: boolean): Promise<void> {

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { isStoreError, StoreError } from '../../../errors.ts';
 import { type FileSystem, OPEN } from '../../../ports/fileSystem.ts';
 import { messageOf } from '../storageError.ts';
-import { attempt, readFully } from './disk.ts';
+import { attempt, readFully, withFile } from './disk.ts';
 import type { StagedFile } from './stagedFile.ts';
 
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 64 * 1024;
 
 export type ByteSource = AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
 
@@ -23,7 +23,7 @@ export interface ReadStreamOptions {
   readonly start?: number | undefined;
   /** The byte after the last one. Default: the end of the file. */
   readonly end?: number | undefined;
-  /** Bytes of one chunk, and of memory in use. Default 256 KiB. */
+  /** Bytes of one chunk, and of memory in use. Default 64 KiB. */
   readonly chunkBytes?: number | undefined;
 }
 
@@ -109,11 +109,17 @@ export async function* readChunks(
   }
 }
 
-/** `sha256:` and the digest of a file, in bounded memory. */
-export async function digestOf(fs: FileSystem, path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of readChunks(fs, path)) hash.update(chunk);
-  return `sha256:${hash.digest('hex')}`;
+/** `sha256:` and the digest of a file, in the memory of one chunk. */
+export function digestOf(fs: FileSystem, path: string): Promise<string> {
+  return withFile(fs, path, OPEN.read, async (handle) => {
+    const hash = createHash('sha256');
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    for (let at = 0, length = chunk.length; length === chunk.length; at += length) {
+      length = await readFully(handle, chunk, at);
+      hash.update(chunk.subarray(0, length));
+    }
+    return `sha256:${hash.digest('hex')}`;
+  });
 }
 
 export function digestOfBytes(bytes: Uint8Array): string {

@@ -57,7 +57,7 @@ export async function recoverJournal(
   const lenient = options.lenient ?? false;
   const chain = await readChain(files, layout, identity, lenient);
   const last = chain.at(-1);
-  if (last === undefined) return EMPTY;
+  if (last === undefined) return EMPTY_JOURNAL;
   const tail = await scanNewest(files, last, lenient);
   const segments = chain.map((segment, i): SegmentInfo => {
     const end = chain[i + 1]?.header.predecessor ?? tail.end;
@@ -82,7 +82,8 @@ export async function recoverJournal(
   };
 }
 
-const EMPTY: RecoveredJournal = {
+/** Before anything was ever written. */
+export const EMPTY_JOURNAL: RecoveredJournal = {
   segments: [],
   position: 0,
   epoch: 0,

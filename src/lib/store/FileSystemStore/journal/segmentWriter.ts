@@ -132,9 +132,13 @@ export class SegmentWriter {
     this.#ahead = undefined;
   }
 
+  get #nextNumber(): number {
+    return (this.#end?.segment ?? 0) + 1;
+  }
+
   async #prepare(bytes: number, at: string, copies: number): Promise<Prepared> {
     const { identity, layout } = this.#parts;
-    const number = (this.segments.at(-1)?.number ?? 0) + 1;
+    const number = this.#nextNumber;
     const predecessor = this.#end;
     const position = predecessor?.position ?? 0;
     const header = headerLine({
@@ -179,7 +183,7 @@ export class SegmentWriter {
 
   #allocateAhead(): void {
     if (this.#ahead !== undefined) return;
-    const path = this.#parts.layout.segment((this.segments.at(-1)?.number ?? 0) + 1);
+    const path = this.#parts.layout.segment(this.#nextNumber);
     // A failure here is met again, and reported, when the room is really needed.
     this.#ahead = this.#allocate(path, this.#nextCapacity).catch(() => undefined);
   }

@@ -8,8 +8,8 @@ import { FOOTER_BYTES_MAX, parseFooter, type PlacedFooter, toRunPart } from './f
 import { parsePartName, partName, type RunPart, runPlace } from './part.ts';
 import { parseHead } from './rows.ts';
 
-/** A run as its footers and its first line tell it. */
-export interface FoundRun {
+/** A run as its files tell it. */
+export interface StoredRun {
   readonly runId: string;
   readonly row: RunRow;
   readonly position: number;
@@ -61,12 +61,24 @@ export class Inventory {
     return bases;
   }
 
+  /** The numbers of a run's parts. */
+  async numbers(runId: string): Promise<readonly number[]> {
+    const { folder, base } = runPlace(this.#runsFolder, runId);
+    return (await this.bases(basename(folder))).get(base) ?? [];
+  }
+
+  async inspectRun(runId: string, onFinding: OnFinding): Promise<StoredRun | undefined> {
+    const { folder, base } = runPlace(this.#runsFolder, runId);
+    const numbers = await this.numbers(runId);
+    return this.inspect(basename(folder), base, numbers, onFinding);
+  }
+
   async inspect(
     folder: string,
     base: string,
     numbers: readonly number[],
     onFinding: OnFinding,
-  ): Promise<FoundRun | undefined> {
+  ): Promise<StoredRun | undefined> {
     const opened: OpenedPart[] = [];
     const damaged: { readonly number: number; readonly damage: PartDamaged }[] = [];
     for (const number of numbers.toSorted((a, b) => a - b)) {
@@ -113,7 +125,7 @@ export class Inventory {
     opened: readonly OpenedPart[],
     reportHoles: boolean,
     onFinding: OnFinding,
-  ): Promise<FoundRun> {
+  ): Promise<StoredRun> {
     // Files of a deleted run are removed after its deletion: another of that id may stand here too.
     const createdPosition = Math.max(...opened.map(({ footer }) => footer.createdPosition));
     const own = opened.filter(({ footer }) => footer.createdPosition === createdPosition);

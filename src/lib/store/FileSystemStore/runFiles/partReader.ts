@@ -83,14 +83,6 @@ export class PartReader {
     throw new PartDamaged(file, end, `event ${next} is missing`);
   }
 
-  /** The events that have an idempotency key; a part without any is not read. */
-  async *keys(runId: string, part: RunPart): AsyncGenerator<[string, number], void, undefined> {
-    if (part.keyed === 0) return;
-    for await (const event of this.events(runId, part, part.firstSeq, part.lastSeq)) {
-      if (event.idempotencyKey !== null) yield [event.idempotencyKey, event.seq];
-    }
-  }
-
   /** The lines of all its events, as they are, with checksums held. */
   async *rawEvents(
     runId: string,

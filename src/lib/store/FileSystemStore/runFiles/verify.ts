@@ -1,8 +1,8 @@
-import type { Finding } from '../../contract.ts';
 import type { FileOperationService } from '../FileOperationService.ts';
 import { isSealed, type Line, scanLines } from '../frame.ts';
 import { asDamage, PartDamaged } from './damage.ts';
 import type { PlacedFooter } from './footer.ts';
+import type { OnFinding } from './inventory.ts';
 import type { RunPart } from './part.ts';
 import { parseEvent, type PartReader } from './partReader.ts';
 
@@ -12,9 +12,9 @@ export async function verifyParts(
   reader: PartReader,
   runId: string,
   parts: readonly RunPart[],
-): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  const report = (damage: PartDamaged): void => void findings.push(damage.finding);
+  onFinding: OnFinding,
+): Promise<void> {
+  const report = (damage: PartDamaged): void => onFinding(damage.finding, runId);
   let next = 1;
   for (const part of parts) {
     const file = reader.path(runId, part.part);
@@ -36,7 +36,6 @@ export async function verifyParts(
       report(damage);
     }
   }
-  return findings;
 }
 
 function freshFooter(reader: PartReader, runId: string, part: RunPart): Promise<PlacedFooter> {
