@@ -1,6 +1,6 @@
 import type { Change } from './change.ts';
 import type { ArtifactRow, EventRow, RunRow, StepRow } from './entities.ts';
-import type { Encoded, JsonValue } from './payload.ts';
+import { type Encoded, type JsonValue, NULL_PAYLOAD } from './payload.ts';
 import { EMPTY_ARTIFACT, EMPTY_EVENT, EMPTY_RUN, EMPTY_STEP } from './represent.ts';
 
 /**
@@ -15,10 +15,15 @@ export function stepToText(row: StepRow): string {
   return toText(row, EMPTY_STEP);
 }
 
-/** `occurredAt` is left out where it is `recordedAt`. */
+/** `occurredAt` is left out where it is `recordedAt`. By hand: of all rows events are the many. */
 export function eventToText(row: EventRow): string {
-  const { occurredAt, ...rest } = row;
-  return occurredAt === row.recordedAt ? toText(rest, EMPTY_EVENT) : toText(row, EMPTY_EVENT);
+  const { stepId, idempotencyKey, occurredAt, recordedAt } = row;
+  let text = `{"seq":${row.seq},"type":${JSON.stringify(row.type)}`;
+  if (stepId !== null) text += `,"stepId":${JSON.stringify(stepId)}`;
+  if (row.payload !== NULL_PAYLOAD) text += `,"payload":${row.payload}`;
+  if (idempotencyKey !== null) text += `,"idempotencyKey":${JSON.stringify(idempotencyKey)}`;
+  if (occurredAt !== recordedAt) text += `,"occurredAt":"${occurredAt}"`;
+  return `${text},"recordedAt":"${recordedAt}"}`;
 }
 
 export function artifactToText(row: ArtifactRow): string {

@@ -16,6 +16,7 @@ import { Turns } from './FileOperationService/turns.ts';
 import { type LockFile, lockFile } from './lock.ts';
 import { systemCode } from './storageError.ts';
 
+export type { StagedFile } from './FileOperationService/stagedFile.ts';
 export { storageError } from './storageError.ts';
 
 export interface FileOperationOptions {

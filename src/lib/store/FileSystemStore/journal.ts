@@ -2,7 +2,7 @@ import { StoreError } from '../../errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { FileStoreTuning } from '../options.ts';
 import { storageError } from './FileOperationService.ts';
-import { commitLine } from './frame.ts';
+import { commitBody, LineBuffer } from './frame.ts';
 import { LogReader } from './journal/log.ts';
 import type { RecoveredJournal } from './journal/recover.ts';
 import type { SegmentInfo } from './journal/segment.ts';
@@ -61,6 +61,8 @@ export class Journal {
   readonly log: LogReader;
   readonly #parts: JournalParts;
   readonly #writer: SegmentWriter;
+  /** The batch that is being written; one is in flight at a time. */
+  readonly #lines = new LineBuffer();
   #queue: QueuedCommit[] = [];
   #queuedBytes = 0;
   #draining: Promise<void> | undefined;
@@ -180,11 +182,11 @@ export class Journal {
 
   #encode(batch: readonly QueuedCommit[]): Buffer {
     const durable = this.#durable;
-    let text = '';
-    for (const [i, { at, text: changes }] of batch.entries()) {
-      text += commitLine({ position: durable + i + 1, at, durable }, changes);
+    this.#lines.clear();
+    for (const [i, { at, text }] of batch.entries()) {
+      this.#lines.add(commitBody({ position: durable + i + 1, at, durable }, text));
     }
-    return Buffer.from(text);
+    return this.#lines.bytes;
   }
 
   /** Without room nothing was touched: the commits are refused, and the journal goes on (W3). */

@@ -15,7 +15,7 @@ import { IndexFlusher } from './indexFlusher.ts';
 import { Journal, type RecoveredJournal, recoverJournal } from './journal.ts';
 import { Layout } from './layout.ts';
 import { LiveRuns } from './liveRuns.ts';
-import type { LockStore, StoreLock } from './lock.ts';
+import { type LockStore, noFileLock, type StoreLock } from './lock.ts';
 import { type OpenedIndex, openIndex } from './openIndex.ts';
 import { PinFile } from './pins.ts';
 import { replay } from './replay.ts';
@@ -55,8 +55,9 @@ export interface Rooms {
 
 /** Takes the lock, recovers, and wires the parts. A failure lets go of everything. */
 export async function openRooms(root: string, environment: Environment): Promise<Rooms> {
-  const { fs, clock, random, readOnly, lockStore, signal, tuning } = environment;
-  const files = new FileOperationService(fs, { clock, random });
+  const { fs, clock, random, readOnly, isPrivate, lockStore, signal, tuning } = environment;
+  const lockFile = isPrivate ? noFileLock : undefined;
+  const files = new FileOperationService(fs, { clock, random, lockFile });
   const layout = new Layout(root);
   if (!readOnly) await files.ensureFolder(root);
   const { lockWaitMs: waitMs } = tuning;

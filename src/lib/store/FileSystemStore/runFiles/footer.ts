@@ -1,4 +1,4 @@
-import { openLine, sealLine } from '../frame.ts';
+import { openLine } from '../frame.ts';
 import { PartDamaged } from './damage.ts';
 import type { RunPart } from './part.ts';
 
@@ -31,8 +31,8 @@ export const FOOTER_BYTES_MAX = 64 * 1024;
 
 const NEWLINE = 0x0a;
 
-export function footerLine(footer: Footer): string {
-  return sealLine(JSON.stringify({ footer }).slice(0, -1));
+export function footerBody(footer: Footer): string {
+  return JSON.stringify({ footer }).slice(0, -1);
 }
 
 /** The footer in `tail`, which are the last bytes of a file and begin at byte `tailStart` of it. */
@@ -61,21 +61,10 @@ export function rangeOf(
   from: number,
   to: number,
 ): { seq: number; start: number; end: number } {
-  const { offsets } = footer;
-  const first = lastAtOrBefore(offsets, from);
-  const [seq, start] = offsets[first] ?? [footer.events.first, footer.rowsBytes];
-  const after = lastAtOrBefore(offsets, to) + 1;
-  return { seq, start, end: offsets[after]?.[1] ?? footer.start };
-}
-
-function lastAtOrBefore(offsets: Footer['offsets'], seq: number): number {
-  let [low, high] = [-1, offsets.length - 1];
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if ((offsets[middle]?.[0] ?? 0) <= seq) low = middle;
-    else high = middle - 1;
-  }
-  return low;
+  const { offsets, events, rowsBytes } = footer;
+  const [seq, start] = offsets.findLast(([seq]) => seq <= from) ?? [events.first, rowsBytes];
+  const end = offsets.find(([seq]) => seq > to)?.[1] ?? footer.start;
+  return { seq, start, end };
 }
 
 const ENTRIES_MAX = 1500;

@@ -1,20 +1,19 @@
 import type { EventRow } from '../../../model/entities.ts';
 import { eventToText } from '../../../model/text.ts';
 import type { StagedFile } from '../FileOperationService.ts';
-import { sealLine } from '../frame.ts';
-import { type Footer, footerLine, OffsetTable } from './footer.ts';
-import { rowLines, type Rows } from './rows.ts';
+import { LineBuffer } from '../frame.ts';
+import { type Footer, footerBody, OffsetTable } from './footer.ts';
+import { rowBodies, type Rows } from './rows.ts';
 
 const GATHER_BYTES = 256 * 1024;
-const NEWLINE = Buffer.from('\n');
 
 /** Writes one part, in order: rows, events, footer. It holds a quarter of a megabyte at most. */
 export class PartWriter {
   readonly #file: StagedFile;
   readonly #offsets = new OffsetTable();
-  #gathered: Buffer[] = [];
-  #gatheredBytes = 0;
-  #bytes = 0;
+  readonly #gathered = new LineBuffer();
+  /** What was handed to the file. */
+  #written = 0;
   #rowsBytes = 0;
   #first = 0;
   #count = 0;
@@ -26,18 +25,19 @@ export class PartWriter {
 
   /** Bytes until now; the whole file after `footer`. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#written + this.#gathered.length;
   }
 
   async rows(rows: Rows): Promise<void> {
-    for (const line of rowLines(rows)) await this.#add(Buffer.from(line));
-    this.#rowsBytes = this.#bytes;
+    for (const body of rowBodies(rows)) await this.#add(body);
+    this.#rowsBytes = this.bytes;
   }
 
   /** A line of another part as it stands there, without its newline. */
   async copied(seq: number, line: Buffer): Promise<void> {
     this.#note(seq);
-    await this.#add(line, NEWLINE);
+    this.#gathered.addSealed(line);
+    await this.#flushIfFull();
   }
 
   /** How many of the copied events have a key: their footer said so. */
@@ -48,7 +48,7 @@ export class PartWriter {
   async event(event: EventRow): Promise<void> {
     this.#note(event.seq);
     if (event.idempotencyKey !== null) this.#keyed++;
-    await this.#add(Buffer.from(sealLine(`{"event":${eventToText(event)}`)));
+    await this.#add(`{"event":${eventToText(event)}`);
   }
 
   async footer(rows: Rows, part: number, replacedFrom: number): Promise<Footer> {
@@ -62,7 +62,7 @@ export class PartWriter {
       ...(replacedFrom < part && { replaces: [replacedFrom, part - 1] as const }),
       offsets: this.#offsets.entries,
     };
-    await this.#add(Buffer.from(footerLine(footer)));
+    await this.#add(footerBody(footer));
     await this.#flush();
     return footer;
   }
@@ -70,22 +70,21 @@ export class PartWriter {
   #note(seq: number): void {
     if (this.#count === 0) this.#first = seq;
     this.#count++;
-    this.#offsets.add(seq, this.#bytes);
+    this.#offsets.add(seq, this.bytes);
   }
 
-  async #add(...pieces: readonly Buffer[]): Promise<void> {
-    for (const piece of pieces) {
-      this.#gathered.push(piece);
-      this.#gatheredBytes += piece.length;
-      this.#bytes += piece.length;
-    }
-    if (this.#gatheredBytes >= GATHER_BYTES) await this.#flush();
+  async #add(body: string): Promise<void> {
+    this.#gathered.add(body);
+    await this.#flushIfFull();
+  }
+
+  async #flushIfFull(): Promise<void> {
+    if (this.#gathered.length >= GATHER_BYTES) await this.#flush();
   }
 
   async #flush(): Promise<void> {
-    const chunk = Buffer.concat(this.#gathered, this.#gatheredBytes);
-    this.#gathered = [];
-    this.#gatheredBytes = 0;
-    await this.#file.write(chunk);
+    await this.#file.write(this.#gathered.bytes);
+    this.#written += this.#gathered.length;
+    this.#gathered.clear();
   }
 }

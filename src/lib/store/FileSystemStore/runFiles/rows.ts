@@ -8,7 +8,7 @@ import {
   stepFromJson,
   stepToText,
 } from '../../../model/text.ts';
-import { openLine, sealLine } from '../frame.ts';
+import { openLine } from '../frame.ts';
 import { PartDamaged } from './damage.ts';
 
 /** The rows of a run at one position, taken at once: the state they come from may move on. */
@@ -31,14 +31,15 @@ interface Head {
   readonly artifacts: number;
 }
 
-export function* rowLines(rows: Rows): Generator<string, void, undefined> {
+/** The bodies of the first lines of a part. */
+export function* rowBodies(rows: Rows): Generator<string, void, undefined> {
   const { run, position, createdPosition, lastSeq, steps, artifacts } = rows;
-  yield sealLine(
+  yield (
     `{"run":${runToText(run)},"position":${position},"createdPosition":${createdPosition}` +
-      `,"lastSeq":${lastSeq},"steps":${steps.length},"artifacts":${artifacts.length}`,
+    `,"lastSeq":${lastSeq},"steps":${steps.length},"artifacts":${artifacts.length}`
   );
-  for (const step of steps) yield sealLine(`{"step":${stepToText(step)}`);
-  for (const artifact of artifacts) yield sealLine(`{"artifact":${artifactToText(artifact)}`);
+  for (const step of steps) yield `{"step":${stepToText(step)}`;
+  for (const artifact of artifacts) yield `{"artifact":${artifactToText(artifact)}`;
 }
 
 /** Opens the head in `line`, which begins the file; it must be that of this run. */
