@@ -119,7 +119,7 @@ class Growing {
 }
 
 async function namesIn(run: Growing): Promise<string[]> {
-  return (await readdir(files.folderOf(run.id))).sort();
+  return (await readdir(files.folderOf(run.id))).toSorted();
 }
 
 async function verify(run: Growing, parts = run.parts): Promise<Finding[]> {
@@ -158,7 +158,7 @@ function unreadable(code: string): RunFiles {
   const open: FileSystem['open'] = async (path, flags, mode) => {
     const isFile = (await realFileSystem.stat(path).catch(() => undefined))?.isFile();
     if (flags === 0 && isFile === true) throw Object.assign(new Error('injected'), { code });
-    return await realFileSystem.open(path, flags, mode);
+    return realFileSystem.open(path, flags, mode);
   };
   return new RunFiles(new FileOperationService({ ...realFileSystem, open }), join(root, 'runs'));
 }
@@ -195,7 +195,7 @@ describe('a run file', () => {
     const keys = text
       .trimEnd()
       .split('\n')
-      .map((line) => Object.keys(JSON.parse(line))[0]);
+      .map((line) => Object.keys(JSON.parse(line) as object)[0]);
     expect(keys).toEqual(['run', 'event', 'event', 'footer']);
   });
 
@@ -599,9 +599,9 @@ describe('the list of what is stored', () => {
     for (let i = 0; i < 2; i++) await deleted.save(deleted.append(2));
     const old = await readFile(deleted.path(deleted.parts[1]));
     await files.removeRun('r', deleted.parts);
-    const [state, events] = [new Growing('r'), [event(1)]].map((x) => x) as [Growing, EventRow[]];
-    state.state.lastSeq = 1;
-    const input = { runId: 'r', state: state.state, position: 50, createdPosition: 40 };
+    const created = new Growing('r');
+    const events = created.append(1);
+    const input = { runId: 'r', state: created.state, position: 50, createdPosition: 40 };
     const { parts } = await files.writePart({ ...input, parts: [], events, ended: false });
     await writeFile(deleted.path(deleted.parts[1]), old);
     const found = await files.inspect('r');
@@ -617,14 +617,11 @@ describe('the list of what is stored', () => {
     const [a, b] = runs as [Growing, Growing];
     await damage(a.path(a.parts[1]), '"footer"');
     await damage(b.path(b.parts[1]), '{"run"');
-    const findings: [string | undefined, string][] = [];
-    const listing = files.list(({ file }, runId) => findings.push([runId, file]));
+    const findings: string[] = [];
+    const listing = files.list(({ file }, runId) => findings.push(`${runId}: ${file}`));
     const listed = await Array.fromAsync(listing, ({ runId }) => runId);
     expect(listed).toEqual(['c']);
-    expect(findings.toSorted()).toEqual([
-      ['a', a.path(a.parts[1])],
-      ['b', b.path(b.parts[1])],
-    ]);
+    expect(findings.toSorted()).toEqual([`a: ${a.path(a.parts[1])}`, `b: ${b.path(b.parts[1])}`]);
     await expect(Array.fromAsync(files.list())).rejects.toMatchObject({ code: 'DATA_CORRUPT' });
   });
 

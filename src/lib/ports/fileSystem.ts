@@ -64,4 +64,7 @@ export const OPEN = {
 /** Whether the platform has `O_DSYNC`; without it a write is followed by `datasync`. */
 export const HAS_DURABLE_WRITE = constants.O_DSYNC !== undefined;
 
+/** The platform's numbers of flags, for file systems of our own. */
+export { constants as FLAGS } from 'node:fs';
+
 export const realFileSystem: FileSystem = nodeFileSystem;

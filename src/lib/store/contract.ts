@@ -29,6 +29,7 @@ export interface PageOptions {
 
 /** All conditions must hold. Times are: after, inclusive; before, exclusive. */
 export interface RunFilter extends PageOptions {
+  /** One, or any of several; not an empty list. */
   readonly status?: RunStatus | readonly RunStatus[] | undefined;
   readonly workflow?: string | undefined;
   readonly project?: string | undefined;
@@ -95,7 +96,10 @@ export interface Events {
   append(runId: string, event: NewEvent): Promise<RunEvent>;
   /** Ascending by `seq`. */
   list(runId: string, options?: EventListOptions): Listing<RunEvent>;
-  /** The stored events and then each new one once it is durable, until `signal` or the deletion. */
+  /**
+   * The stored events, then each new one once it is durable. Ends without an error when `signal`
+   * aborts, the store closes or the run is deleted.
+   */
   tail(runId: string, options?: EventTailOptions): AsyncIterable<RunEvent>;
 }
 
@@ -117,7 +121,7 @@ export interface Artifacts {
   get(runId: string, ref: string | ArtifactRef): Promise<Artifact>;
   /** The bytes, streamed; a digest that does not match ends the stream with `DATA_CORRUPT`. */
   open(runId: string, ref: string | ArtifactRef): AsyncIterable<Uint8Array>;
-  /** The newest version of each name, by name; `allVersions` gives them all. */
+  /** The newest version of each name, by name; `allVersions` gives them all, by name and version. */
   list(
     runId: string,
     options?: PageOptions & { readonly allVersions?: boolean | undefined },
@@ -253,12 +257,14 @@ export interface Store extends AsyncDisposable {
   position(): string;
   /**
    * Runs `work` on staged copies and commits all it did at once, or nothing. If another writer moved
-   * one of the runs meanwhile, `work` runs again: it must have no side effects.
+   * one of the runs meanwhile, `work` runs again: it must have no side effects. After ten times
+   * `VERSION_CONFLICT`. A run that was not named here is `INVALID_ARGUMENT` inside.
    */
   transaction<T>(
     runIds: string | readonly string[],
     work: (tx: Transaction) => Promise<T>,
   ): Promise<T>;
+  /** Ends without an error when `signal` aborts or the store closes. */
   watch(options?: WatchOptions): AsyncIterable<Commit>;
   stats(): Promise<StoreStats>;
   /** Reads everything that is stored and compares it with its checksums and with the log. */

@@ -1,4 +1,4 @@
-import constants from 'node:constants';
+import { FLAGS as constants } from '../fileSystem.ts';
 import type { Access } from './memoryFile.ts';
 
 export interface OpenFlags extends Access {

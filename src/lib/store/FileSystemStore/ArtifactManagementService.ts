@@ -1,5 +1,5 @@
 import { checkNewArtifact, decidePutArtifact, requireArtifact } from '../../model/artifact.ts';
-import { checkObject, invalid } from '../../model/check.ts';
+import { checkGiven, checkObject, invalid } from '../../model/check.ts';
 import type { NewArtifact } from '../../model/commands.ts';
 import { requireRun } from '../../model/decision.ts';
 import type { Artifact, ArtifactRow } from '../../model/entities.ts';
@@ -43,6 +43,8 @@ export class ArtifactManagementService implements Artifacts {
     artifact: NewArtifact & { readonly body: ArtifactBody },
   ): Promise<Artifact> {
     checkNewArtifact(artifact);
+    // Refused before the bytes are streamed, not after.
+    this.#writer.refuseUnwritable();
     await this.#writer.read(runId, (state) => requireRun(state, runId));
     const { body, mediaType = typeof body === 'string' ? 'text/plain' : undefined } = artifact;
     // W6: the bytes are durable before the commit that names them.
@@ -77,7 +79,7 @@ export class ArtifactManagementService implements Artifacts {
 }
 
 function checkRef(ref: ArtifactRef): ArtifactRef {
-  checkObject<ArtifactRef>(ref, 'artifact', REF);
+  checkGiven(ref, 'artifact', REF);
   return ref;
 }
 

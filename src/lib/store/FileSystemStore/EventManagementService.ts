@@ -93,7 +93,7 @@ class Append {
   }
 
   decide(state: RunState, context: Context): Decision {
-    const key = this.#input.idempotencyKey;
+    const key = (this.#input as NewEvent | undefined)?.idempotencyKey;
     const known = key === undefined ? undefined : this.#known(state, key);
     if (known === 'missing') return [];
     const changes = decideAppendEvent(state, this.#runId, this.#input, known, context);

@@ -22,6 +22,9 @@ export interface CheckpointerParts {
   readonly tuning: FileStoreTuning;
 }
 
+/** Short sessions leave small segments; opening reads the header of each. */
+const SEGMENTS_KEEP = 64;
+
 /** Run files written at a time: few, for they share the disk with the journal. */
 const SAVED_TOGETHER = 4;
 
@@ -50,6 +53,8 @@ export class Checkpointer {
   #garbage: Garbage[] = [];
   #pass: Promise<void> | undefined;
   #cancel: (() => void) | undefined;
+  /** Something was touched during a pass, which may have looked at it already. */
+  #again = false;
   #stopped = false;
 
   constructor(parts: CheckpointerParts) {
@@ -58,18 +63,28 @@ export class Checkpointer {
 
   /** A durable commit touched this run. */
   touched(live: LiveRun): void {
-    const { tuning, clock } = this.#parts;
-    if (live.tailBytes > tuning.tailBytesMax) this.#urgent.add(live);
+    if (live.tailBytes > this.#parts.tuning.tailBytesMax) this.#urgent.add(live);
     if (this.#urgent.size > 0 || this.#isOverKeep()) this.#begin();
-    this.#cancel ??= clock.after(tuning.quietMs, () => {
-      this.#cancel = undefined;
-      this.#begin();
-    });
+    this.#beginLater();
   }
 
   #begin(): void {
-    if (this.#pass !== undefined || this.#stopped || this.failure !== undefined) return;
-    this.#pass = this.#run().finally(() => (this.#pass = undefined));
+    if (this.#stopped || this.failure !== undefined) return;
+    this.#again = this.#pass !== undefined;
+    this.#pass ??= this.#run().finally(() => {
+      this.#pass = undefined;
+      if (this.#again) this.#begin();
+    });
+  }
+
+  /** After a failure this is what tries again. */
+  #beginLater(): void {
+    const { clock, tuning } = this.#parts;
+    this.#cancel ??= clock.after(tuning.quietMs, () => {
+      this.#cancel = undefined;
+      this.failure = undefined;
+      this.#begin();
+    });
   }
 
   async #run(): Promise<void> {
@@ -79,14 +94,8 @@ export class Checkpointer {
     } catch (error) {
       this.#failed(storageError(error, 'writing run files'));
     }
-    const { clock, tuning, runs } = this.#parts;
-    const isBusy = [...runs.busy].some(({ firstUnsaved }) => firstUnsaved > 0);
-    if (!isBusy || this.#stopped) return;
-    this.#cancel ??= clock.after(tuning.quietMs, () => {
-      this.#cancel = undefined;
-      this.failure = undefined;
-      this.#begin();
-    });
+    if (this.#stopped) return;
+    if (this.failure !== undefined || this.#firstUnsaved() !== Infinity) this.#beginLater();
   }
 
   /** Nothing is lost: the log still has it. Writers that wait for room are told. */
@@ -111,32 +120,42 @@ export class Checkpointer {
   }
 
   #isOverKeep(): boolean {
-    const { journal, tuning } = this.#parts;
-    return journal.bytes > tuning.journalBytesKeep && journal.segmentCount > 1;
+    const { journal } = this.#parts;
+    return journal.segmentCount > 1 && this.#isTooMuch(journal.bytes, journal.segmentCount);
+  }
+
+  #isTooMuch(bytes: number, segments: number): boolean {
+    const { journalBytesKeep, journalBytesMax } = this.#parts.tuning;
+    return bytes > Math.min(journalBytesKeep, journalBytesMax) || segments > SEGMENTS_KEEP;
   }
 
   /** The last position of the segments that should go. */
   #endOfOldSegments(): number {
-    const { journal, tuning } = this.#parts;
+    const { journal } = this.#parts;
     let end = 0;
-    let left = journal.bytes;
+    let [bytes, count] = [journal.bytes, journal.segmentCount];
     for (const segment of journal.removableSegments) {
-      if (left <= tuning.journalBytesKeep) break;
-      left -= segment.fileBytes;
+      if (!this.#isTooMuch(bytes, count--)) break;
+      bytes -= segment.fileBytes;
       end = segment.lastPosition;
     }
     return end;
   }
 
+  /** Throws the first failure at the end: one run that fails holds up no other. */
   async #saveAll(due: readonly LiveRun[]): Promise<void> {
+    const failures: unknown[] = [];
     for (let i = 0; i < due.length; i += SAVED_TOGETHER) {
-      await this.#saveTogether(due.slice(i, i + SAVED_TOGETHER));
+      failures.push(...(await this.#saveTogether(due.slice(i, i + SAVED_TOGETHER))));
     }
+    if (failures.length > 0) throw failures[0];
   }
 
-  async #saveTogether(lives: readonly LiveRun[]): Promise<void> {
+  /** Waits for every write, failed ones too: a run must never be written twice at a time. */
+  async #saveTogether(lives: readonly LiveRun[]): Promise<readonly unknown[]> {
     const { runFiles, runs } = this.#parts;
-    const saving = await Promise.all(lives.map((live) => this.#write(live)));
+    const results = await Promise.allSettled(lives.map((live) => this.#write(live)));
+    const saving = results.flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []));
     // One sync for all that was renamed in a folder; only then is it said to be saved.
     const folders = saving.map(({ folder }) => folder).filter((folder) => folder !== undefined);
     await runFiles.syncFolders(new Set(folders));
@@ -144,6 +163,7 @@ export class Checkpointer {
       finish();
       runs.release(live);
     }
+    return results.flatMap((it) => (it.status === 'rejected' ? [it.reason as unknown] : []));
   }
 
   async #write(live: LiveRun): Promise<Saving> {
@@ -187,22 +207,31 @@ export class Checkpointer {
     const { journal, pins } = this.#parts;
     await pins.breakOverfull((position) => this.#bytesAfter(position));
     const count = this.#removableCount();
-    if (count === 0 && this.#garbage.length < 1_000) return;
-    await this.#makeIndexDurable();
-    await journal.removeOldest(count);
+    if (count > 0 || this.#garbage.length >= 1_000) {
+      await this.#makeIndexDurable();
+      await journal.removeOldest(count);
+    }
+    journal.excuse(this.#bytesUpTo(this.#firstUnsaved() - 1));
   }
 
   #removableCount(): number {
-    const { journal, pins, tuning } = this.#parts;
+    const { journal, pins } = this.#parts;
     const firstNeeded = Math.min(this.#firstUnsaved(), pins.lowest + 1);
-    let left = journal.bytes;
+    let bytes = journal.bytes;
     let count = 0;
     for (const segment of journal.removableSegments) {
-      if (left <= tuning.journalBytesKeep || segment.lastPosition >= firstNeeded) break;
-      left -= segment.fileBytes;
+      if (!this.#isTooMuch(bytes, journal.segmentCount - count)) break;
+      if (segment.lastPosition >= firstNeeded) break;
+      bytes -= segment.fileBytes;
       count++;
     }
     return count;
+  }
+
+  #bytesUpTo(position: number): number {
+    return this.#parts.journal.removableSegments
+      .filter(({ lastPosition }) => lastPosition <= position)
+      .reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   }
 
   #bytesAfter(position: number): number {

@@ -70,6 +70,7 @@ export class Journal {
   #poison: StoreError | undefined;
   #closed = false;
   #written = false;
+  #excusedBytes = 0;
   #lastMs: number;
   #lastAt: string;
   #stats = { commits: 0, batches: 0, bytes: 0 };
@@ -122,7 +123,14 @@ export class Journal {
 
   /** Whether the checkpointer has to catch up before more is written. */
   get isOverfull(): boolean {
-    return this.#writer.bytes > this.#parts.tuning.journalBytesMax;
+    const { bytes, newestBytes } = this.#writer;
+    return bytes - newestBytes - this.#excusedBytes > this.#parts.tuning.journalBytesMax;
+  }
+
+  /** Bytes of segments that no run needs and a pin holds: to wait for them would be for ever. */
+  excuse(bytes: number): void {
+    this.#excusedBytes = bytes;
+    this.changed.notify();
   }
 
   /** The time of a commit, ISO 8601: it never goes backwards, whatever the wall clock does. */
@@ -162,6 +170,7 @@ export class Journal {
       const bytes = this.#encode(batch);
       if (await this.#hasRoom(bytes.length, batch)) await this.#write(bytes, batch);
     }
+    // In the same tick as the last look at the queue: who comes later starts anew.
     this.#draining = undefined;
   }
 
@@ -264,6 +273,8 @@ export class Journal {
   async close(): Promise<void> {
     try {
       if (this.#poison === undefined) await this.#writer.seal();
+    } catch (error) {
+      throw storageError(error, 'closing the journal');
     } finally {
       await this.#writer.abandon();
       this.changed.notify();

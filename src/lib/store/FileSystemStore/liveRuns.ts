@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../ports/clock.ts';
 import type { RunIndex } from '../index/RunIndex.ts';
@@ -20,12 +21,14 @@ export class LiveRuns {
   readonly #parts: LiveRunsParts;
   readonly #busy = new Map<string, LiveRun>();
   readonly #clean: LRUCache<string, LiveRun>;
+  /** Just loaded: kept, whatever their size, until those who asked for them had their turn. */
+  readonly #arrived = new Map<string, LiveRun>();
   readonly #loading = new Map<string, Promise<void>>();
 
   constructor(parts: LiveRunsParts) {
     this.#parts = parts;
     this.#clean = new LRUCache({
-      maxSize: parts.cacheBytesMax,
+      maxSize: Math.max(1, parts.cacheBytesMax),
       sizeCalculation: (live) => live.rowBytes,
     });
   }
@@ -41,7 +44,7 @@ export class LiveRuns {
   }
 
   peek(runId: string): LiveRun | undefined {
-    return this.#busy.get(runId) ?? this.#clean.get(runId);
+    return this.#busy.get(runId) ?? this.#clean.get(runId) ?? this.#arrived.get(runId);
   }
 
   /**
@@ -72,7 +75,10 @@ export class LiveRuns {
     if (this.peek(runId) !== undefined) return;
     const live = new LiveRun(runId);
     live.restore(state, position, createdPosition, stored.parts);
-    this.#clean.set(runId, live);
+    this.#arrived.set(runId, live);
+    setImmediate(() => {
+      if (this.#arrived.delete(runId)) this.keep(live);
+    });
   }
 
   /** Keeps a run in memory until `release`: it is queued, staged or unsaved. */
@@ -80,6 +86,7 @@ export class LiveRuns {
     live.touchedAt = this.#parts.clock.now();
     if (this.#busy.get(live.id) === live) return;
     this.#clean.delete(live.id);
+    this.#arrived.delete(live.id);
     this.#busy.set(live.id, live);
   }
 

@@ -2,7 +2,7 @@ import { isStoreError } from '../../errors.ts';
 import { IndexUnusable, RunIndex } from '../index/RunIndex.ts';
 import type { Identity } from './cursor.ts';
 import type { FileOperationService } from './FileOperationService.ts';
-import type { RecoveredJournal } from './journal.ts';
+import { corrupt, type RecoveredJournal } from './journal.ts';
 import type { Layout } from './layout.ts';
 import type { RunFiles } from './runFiles.ts';
 
@@ -21,6 +21,8 @@ export interface OpenIndexParts {
   readonly recovered: RecoveredJournal;
   /** Keep it in memory: for `memory:`, and for read-only, which changes no file. */
   readonly inMemory: boolean;
+  /** Serve what is there although the log is damaged. */
+  readonly lenient: boolean;
 }
 
 export interface OpenedIndex {
@@ -80,14 +82,21 @@ function openUsable(parts: OpenIndexParts, clean: boolean): RunIndex | undefined
 const REBUILD_ROWS = 500;
 
 /** From what the run files say; the log after them is replayed like after any crash. */
-async function rebuild({ runFiles, recovered }: OpenIndexParts, index: RunIndex): Promise<number> {
+async function rebuild(parts: OpenIndexParts, index: RunIndex): Promise<number> {
+  const { runFiles, recovered, layout, lenient } = parts;
   let count = 0;
+  let position = 0;
   for await (const run of runFiles.list()) {
+    position = Math.max(position, run.position);
     index.put(run);
     for await (const { key, seq } of runFiles.readKeys(run.row.id, run.parts)) {
       index.putEventKey(run.row.id, key, seq);
     }
     if (++count % REBUILD_ROWS === 0) index.flush(Infinity);
+  }
+  // A run file holds durable commits only: a log that ends before it has lost some.
+  if (position > recovered.position && !lenient) {
+    throw corrupt(layout.journal, 0, `it ends at ${recovered.position}, a run file at ${position}`);
   }
   const oldest = (recovered.segments[0]?.firstPosition ?? 1) - 1;
   index.stamp(oldest, oldest);

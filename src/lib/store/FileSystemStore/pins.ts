@@ -21,6 +21,7 @@ export interface PinFileParts {
   readonly layout: Layout;
   readonly identity: Identity;
   readonly journal: Journal;
+  readonly refuseClosed: () => void;
   readonly refuseUnwritable: () => void;
 }
 
@@ -86,6 +87,7 @@ export class PinFile implements Pins {
   }
 
   async list(): Promise<readonly Pin[]> {
+    this.#parts.refuseClosed();
     return [...this.#pins.values()].map((pin) => this.#toPin(pin));
   }
 

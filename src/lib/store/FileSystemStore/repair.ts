@@ -5,12 +5,7 @@ import { RunIndex } from '../index/RunIndex.ts';
 import { forgetClosedMark } from './closing.ts';
 import type { FileOperationService } from './FileOperationService.ts';
 import { openLine, parseFrame, scanLines } from './frame.ts';
-import {
-  EMPTY_JOURNAL,
-  type RecoveredJournal,
-  segmentNumbers,
-  SegmentWriter,
-} from './journal.ts';
+import { EMPTY_JOURNAL, type RecoveredJournal, segmentNumbers, SegmentWriter } from './journal.ts';
 import type { Layout } from './layout.ts';
 import { type Environment, openRooms, type Rooms } from './rooms.ts';
 import { changeTimeline } from './storeIdentity.ts';

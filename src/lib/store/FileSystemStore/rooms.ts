@@ -1,3 +1,4 @@
+import { StoreError } from '../../errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { FileSystem } from '../../ports/fileSystem.ts';
 import type { Random } from '../../ports/random.ts';
@@ -59,7 +60,8 @@ export async function openRooms(root: string, environment: Environment): Promise
   const lockFile = isPrivate ? noFileLock : undefined;
   const files = new FileOperationService(fs, { clock, random, lockFile });
   const layout = new Layout(root);
-  if (!readOnly) await files.ensureFolder(root);
+  if (readOnly) await requireStore(files, layout);
+  else await files.ensureFolder(root);
   const { lockWaitMs: waitMs } = tuning;
   const lock = await lockStore({ folder: root, files, clock, waitMs, signal });
   try {
@@ -83,7 +85,8 @@ async function recoverRooms(
   const recovered = await recoverJournal(files, layout, identity, { lenient: readOnly });
   const runFiles = new RunFiles(files, layout.runs);
   const inMemory = isPrivate || readOnly;
-  const opened = await openIndex({ files, layout, identity, runFiles, recovered, inMemory });
+  const found = { files, layout, identity, runFiles, recovered };
+  const opened = await openIndex({ ...found, inMemory, lenient: readOnly });
   try {
     // After a clean close there are none.
     const temporariesRemoved =
@@ -96,6 +99,12 @@ async function recoverRooms(
     opened.index.close();
     throw error;
   }
+}
+
+/** Reading makes nothing, not even the lock's file. */
+async function requireStore(files: FileOperationService, layout: Layout): Promise<void> {
+  if ((await files.readIfPresent(layout.identity)) !== undefined) return;
+  throw new StoreError('NOT_FOUND', `there is no store in ${layout.root}`, { id: layout.root });
 }
 
 async function makeFolders(files: FileOperationService, layout: Layout): Promise<void> {
@@ -152,7 +161,9 @@ async function wire(recovery: Recovery): Promise<Rooms> {
     },
   });
   const refuseUnwritable = () => committer.refuseUnwritable();
-  const pins = await PinFile.open({ files, layout, identity, journal, refuseUnwritable });
+  const refuseClosed = () => committer.refuseClosed();
+  const guards = { refuseClosed, refuseUnwritable };
+  const pins = await PinFile.open({ files, layout, identity, journal, ...guards });
   const checkpointer = new Checkpointer({
     journal,
     runs,

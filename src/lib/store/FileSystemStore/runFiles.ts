@@ -179,6 +179,8 @@ export class RunFiles {
    * the deletion is durable after `syncFolders`. Before a run of the same id is written again.
    */
   async removeRun(runId: string, parts: readonly RunPart[] = []): Promise<string> {
+    // It is synced even if nothing is found: the one who removed it may not have come to that.
+    await this.#files.ensureFolder(this.folderOf(runId));
     const found = await this.#inventory.numbers(runId);
     const numbers = new Set([...parts.map(({ part }) => part), ...found]);
     await this.#remove(runId, [...numbers]);

@@ -1,4 +1,4 @@
-import { StoreError } from '../../errors.ts';
+import { isStoreError, StoreError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { Change } from '../../model/change.ts';
 import { checkId, checkList, invalid } from '../../model/check.ts';
@@ -43,6 +43,11 @@ class Staging implements RunWriter {
     return this.#stateOf(runId).run;
   }
 
+  refuseUnwritable(): void {
+    this.#refuseEnded();
+    this.#committer.refuseUnwritable();
+  }
+
   freshId(): string {
     return this.#committer.freshId();
   }
@@ -51,11 +56,14 @@ class Staging implements RunWriter {
     this.#ended = true;
   }
 
+  #refuseEnded(): void {
+    if (!this.#ended) return;
+    const message = 'the transaction has ended: await every call on tx inside its callback';
+    throw new StoreError('TRANSACTION_ENDED', message);
+  }
+
   #stateOf(runId: string): RunState {
-    if (this.#ended) {
-      const message = 'the transaction has ended: await every call on tx inside its callback';
-      throw new StoreError('TRANSACTION_ENDED', message);
-    }
+    this.#refuseEnded();
     const staged = this.#runs.get(checkId(runId, 'runId'));
     if (staged === undefined) {
       throw invalid('runId', `${runId} is not among the runs of this transaction`);
@@ -76,28 +84,42 @@ export async function runTransaction<T>(
   const ids = checkRunIds(runIds);
   committer.refuseNested(ids);
   for (let tries = 0; tries < LIMITS.transactionTriesMax; tries++) {
-    const runs = await stage(committer, ids);
-    const lives = [...runs.values()].map(({ live }) => live);
-    const staging = new Staging(committer, runs);
-    try {
-      const result = await callBack(committer, ids, staging, work);
-      if (hasMoved(runs)) continue;
-      committer.refuseUnwritable();
-      await commitStaged(committer, lives, staging.changes);
-      return result;
-    } catch (error) {
-      // What the callback saw may rest on queued commits: it fails as they fail.
-      await settled(lives);
-      throw error;
-    } finally {
-      for (const live of lives) {
-        live.staging--;
-        committer.runs.release(live);
-      }
-    }
+    const done = await tryTransaction(committer, ids, work);
+    if (done !== undefined) return done.result;
   }
   const message = `other writers moved the runs ${LIMITS.transactionTriesMax} times in a row`;
   throw new StoreError('VERSION_CONFLICT', message);
+}
+
+/** `undefined`: another writer came in between, and nothing was stored. */
+async function tryTransaction<T>(
+  committer: Committer,
+  ids: readonly string[],
+  work: (writer: RunWriter) => Promise<T>,
+): Promise<{ readonly result: T } | undefined> {
+  const runs = new Map<string, StagedRun>();
+  try {
+    await stage(committer, ids, runs);
+    const staging = new Staging(committer, runs);
+    const outcome = await callBack(committer, ids, staging, work);
+    const lives = [...runs.values()].map(({ live }) => live);
+    if ('error' in outcome) {
+      // A refusal may rest on a mixture of before and after what another writer did.
+      if (isStoreError(outcome.error) && hasMoved(runs)) return undefined;
+      // What the callback saw may rest on queued commits: it fails as they fail.
+      await settled(lives);
+      throw outcome.error;
+    }
+    if (hasMoved(runs)) return undefined;
+    committer.refuseUnwritable();
+    await commitStaged(committer, lives, staging.changes);
+    return outcome;
+  } finally {
+    for (const { live } of runs.values()) {
+      live.staging--;
+      committer.runs.release(live);
+    }
+  }
 }
 
 /** Runs that were only read are not part of the commit; what was seen of them may be queued. */
@@ -116,21 +138,24 @@ async function callBack<T>(
   ids: readonly string[],
   staging: Staging,
   work: (writer: RunWriter) => Promise<T>,
-): Promise<T> {
+): Promise<{ readonly result: T } | { readonly error: unknown }> {
   const active: ActiveTransaction = { runIds: new Set(ids), ended: false };
   try {
-    return await committer.active.run(active, () => work(staging));
+    return { result: await committer.active.run(active, () => work(staging)) };
+  } catch (error) {
+    return { error };
   } finally {
     active.ended = true;
     staging.end();
   }
 }
 
+/** Forks the runs, one after the other; what was forked stays in `runs` if a later one fails. */
 async function stage(
   committer: Committer,
   ids: readonly string[],
-): Promise<ReadonlyMap<string, StagedRun>> {
-  const runs = new Map<string, StagedRun>();
+  runs: Map<string, StagedRun>,
+): Promise<void> {
   for (const id of ids) {
     let live;
     while ((live = committer.ready(id)) === undefined) await committer.makeReady(id);
@@ -138,7 +163,6 @@ async function stage(
     committer.runs.hold(live);
     runs.set(id, { live, head: live.head, state: live.decided.fork() });
   }
-  return runs;
 }
 
 function hasMoved(runs: ReadonlyMap<string, StagedRun>): boolean {

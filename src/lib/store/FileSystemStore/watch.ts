@@ -17,6 +17,7 @@ export async function* watchCommits(
   options: WatchOptions,
 ): AsyncGenerator<Commit> {
   const { signal, runId } = options;
+  committer.refuseClosed();
   if (runId !== undefined) checkId(runId, 'options.runId');
   const durable = journal.durable;
   const after =

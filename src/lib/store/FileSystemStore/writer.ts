@@ -15,5 +15,7 @@ export interface RunWriter {
   read<T>(runId: string, answer: (state: RunState) => T): Promise<T>;
   /** The run's own row, which costs less than its whole state. */
   readRun(runId: string): Promise<RunRow | undefined>;
+  /** Throws when nothing can be written: closed, poisoned, read-only, or ended. */
+  refuseUnwritable(): void;
   freshId(): string;
 }

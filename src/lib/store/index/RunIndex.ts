@@ -1,4 +1,3 @@
-import { StoreError } from '../../errors.ts';
 import { RUN_STATUSES, type RunRow, type RunStatus } from '../../model/entities.ts';
 import type { RunFilter } from '../contract.ts';
 import { IndexDatabase, type IndexIdentity } from './indexDatabase.ts';
@@ -177,9 +176,7 @@ export class RunIndex implements Disposable {
    * must be durable, so this goes first.
    */
   checkpointToDisk(): void {
-    const result = this.#database.get('PRAGMA wal_checkpoint(TRUNCATE)');
-    if (result?.['busy'] === 0) return;
-    throw new StoreError('STORAGE_FAILED', 'the index is read by someone else; try again');
+    this.#database.checkpoint();
   }
 
   /** What is pending is dropped: the log still has it. May be called twice. */

@@ -94,8 +94,14 @@ export class IndexDatabase {
   }
 
   readStamp(): Stamp {
-    const meta = this.get('SELECT position, checkpoint FROM meta');
-    return { position: meta?.['position'] as number, checkpoint: meta?.['checkpoint'] as number };
+    const [meta] = this.all('SELECT position, checkpoint FROM meta');
+    return { ...meta } as unknown as Stamp;
+  }
+
+  /** Brings all that was committed into the main file, synced, and empties the log. */
+  checkpoint(): void {
+    const [result] = this.all('PRAGMA wal_checkpoint(TRUNCATE)');
+    if (result?.['busy'] !== 0) throw indexError(new Error('its log is in use'));
   }
 
   close(): void {
@@ -116,8 +122,8 @@ export class IndexDatabase {
       throw new IndexUnusable('it belongs to another store or timeline');
     }
     if (!check) return;
-    const [fault] = Object.values(this.get('PRAGMA quick_check(1)') ?? {});
-    if (fault !== 'ok') throw new IndexUnusable(String(fault));
+    const [fault] = this.all('PRAGMA quick_check(1)');
+    if (fault?.['quick_check'] !== 'ok') throw new IndexUnusable(JSON.stringify(fault));
   }
 
   #prepare(sql: string): StatementSync {

@@ -63,6 +63,11 @@ export class SegmentWriter {
     return this.segments.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   }
 
+  /** Bytes of the newest segment, which is never removed. */
+  get newestBytes(): number {
+    return this.segments.at(-1)?.fileBytes ?? 0;
+  }
+
   /** Segments that may be removed once nothing needs them: the newest holds on to the chain. */
   get removable(): readonly SegmentInfo[] {
     return this.segments.slice(0, -1);
@@ -75,9 +80,9 @@ export class SegmentWriter {
   async begin(unproven: readonly Buffer[], at: string): Promise<void> {
     const copies = Buffer.concat(unproven);
     const prepared = await this.#prepare(copies.length, at, unproven.length);
+    this.#prepared = prepared;
     await prepared.file.write(copies, prepared.info.endByte);
-    await prepared.file.publish(this.#parts.layout.segment(prepared.info.number));
-    this.#become(prepared);
+    await this.#publish(prepared);
     this.#advance(copies, prepared.info.lastPosition + unproven.length);
   }
 
@@ -96,9 +101,7 @@ export class SegmentWriter {
     const prepared = this.#prepared;
     if (prepared !== undefined) {
       await this.seal();
-      this.#prepared = undefined;
-      await prepared.file.publish(this.#parts.layout.segment(prepared.info.number));
-      this.#become(prepared);
+      await this.#publish(prepared);
     }
     const { file, info } = this.#current as { file: SegmentFile; info: SegmentInfo };
     await file.write(bytes, info.endByte);
@@ -186,6 +189,13 @@ export class SegmentWriter {
     const path = this.#parts.layout.segment(this.#nextNumber);
     // A failure here is met again, and reported, when the room is really needed.
     this.#ahead = this.#allocate(path, this.#nextCapacity).catch(() => undefined);
+  }
+
+  /** Current even if it fails: whether the file has its name is not known then. */
+  async #publish(prepared: Prepared): Promise<void> {
+    this.#prepared = undefined;
+    this.#become(prepared);
+    await prepared.file.publish(this.#parts.layout.segment(prepared.info.number));
   }
 
   #become(prepared: Prepared): void {
