@@ -4,7 +4,8 @@
  */
 export class LayeredMap<K, V> {
   #base: LayeredMap<K, V> | undefined;
-  #own = new Map<K, V>();
+  /** Made when it is first needed: most forks set few keys, or none. */
+  #own: Map<K, V> | undefined;
 
   constructor(base?: LayeredMap<K, V>) {
     this.#base = base;
@@ -15,10 +16,11 @@ export class LayeredMap<K, V> {
   }
 
   get(key: K): V | undefined {
-    return this.#own.get(key) ?? this.#base?.get(key);
+    return this.#own?.get(key) ?? this.#base?.get(key);
   }
 
   set(key: K, value: V): void {
+    this.#own ??= new Map();
     this.#own.set(key, value);
   }
 
@@ -29,15 +31,15 @@ export class LayeredMap<K, V> {
 
   *entries(): Generator<readonly [K, V], void, undefined> {
     if (this.#base === undefined) {
-      yield* this.#own;
+      if (this.#own !== undefined) yield* this.#own;
       return;
     }
-    for (const [key, value] of this.#base.entries()) yield [key, this.#own.get(key) ?? value];
-    for (const entry of this.#own) if (this.#base.get(entry[0]) === undefined) yield entry;
+    for (const [key, value] of this.#base.entries()) yield [key, this.#own?.get(key) ?? value];
+    for (const entry of this.#own ?? []) if (this.#base.get(entry[0]) === undefined) yield entry;
   }
 
   clear(): void {
     this.#base = undefined;
-    this.#own = new Map();
+    this.#own = undefined;
   }
 }

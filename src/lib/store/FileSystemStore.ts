@@ -44,6 +44,7 @@ export interface FileSystemStoreOptions extends OpenOptions {
 const OPTIONS: ReadonlySet<string> = new Set([
   ...Object.keys(FILE_STORE_DEFAULTS),
   'readOnly',
+  'create',
   'signal',
   'fileSystem',
   'clock',
@@ -177,6 +178,7 @@ function environmentOf(options: FileSystemStoreOptions): Environment {
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
     readOnly: options.readOnly ?? false,
+    create: (options.create ?? true) && options.readOnly !== true,
     isPrivate: options.isPrivate,
     signal: options.signal,
   };

@@ -19,6 +19,8 @@ export interface FileStoreTuning {
 export interface OpenOptions extends Partial<FileStoreTuning> {
   /** Serve reads only and change no file. A store with a damaged journal can be opened so. */
   readonly readOnly?: boolean | undefined;
+  /** Make the store when it is not there. Default: true; otherwise `NOT_FOUND`. */
+  readonly create?: boolean | undefined;
   /** Ends the wait for another owner. */
   readonly signal?: AbortSignal | undefined;
   readonly fileSystem?: FileSystem | undefined;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { isStoreError, StoreError } from '../../errors.ts';
 import type { StoredBlob } from '../../model/artifact.ts';
-import type { FileOperationService } from './FileOperationService.ts';
+import { type FileOperationService, storageError } from './FileOperationService.ts';
 import type { Layout } from './layout.ts';
 
 const READ_ONLY = 0o400;
@@ -28,12 +28,20 @@ export class BlobFolder {
       await files.ensureFolder(dirname(path));
       if (await this.#isStored(path, blob.size)) await staged.discard();
       else {
-        await files.fileSystem.chmod(staged.temporary, READ_ONLY);
+        await this.#makeReadOnly(staged.temporary);
         await staged.commit(path);
       }
       return blob;
     } finally {
       await staged.discard();
+    }
+  }
+
+  async #makeReadOnly(path: string): Promise<void> {
+    try {
+      await this.#files.fileSystem.chmod(path, READ_ONLY);
+    } catch (error) {
+      throw storageError(error, `protecting ${path}`);
     }
   }
 

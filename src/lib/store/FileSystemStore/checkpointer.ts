@@ -22,6 +22,9 @@ export interface CheckpointerParts {
   readonly tuning: FileStoreTuning;
 }
 
+/** Rows of the index that a power cut may take back before they are synced under load. */
+const UNSYNCED_ROWS_MAX = 20_000;
+
 /** Short sessions leave small segments; opening reads the header of each. */
 const SEGMENTS_KEEP = 64;
 
@@ -49,7 +52,7 @@ export class Checkpointer {
   failure: StoreError | undefined;
   readonly #parts: CheckpointerParts;
   readonly #urgent = new Set<LiveRun>();
-  /** Replaced parts: removed once the index durably names what replaced them (W8). */
+  /** Replaced parts: removed once the index names what replaced them. */
   #garbage: Garbage[] = [];
   #pass: Promise<void> | undefined;
   #cancel: (() => void) | undefined;
@@ -96,6 +99,8 @@ export class Checkpointer {
     }
     if (this.#stopped) return;
     if (this.failure !== undefined || this.#firstUnsaved() !== Infinity) this.#beginLater();
+    // Syncing the index stands in everybody's way: better while there is nobody.
+    else this.#parts.index.checkpointToDisk();
   }
 
   /** Nothing is lost: the log still has it. Writers that wait for room are told. */
@@ -204,11 +209,12 @@ export class Checkpointer {
 
   /** Removes the oldest segments that nothing needs any more (W7). */
   async #trim(): Promise<void> {
-    const { journal, pins } = this.#parts;
+    const { journal, pins, index } = this.#parts;
     await pins.breakOverfull((position) => this.#bytesAfter(position));
     const count = this.#removableCount();
     if (count > 0 || this.#garbage.length >= 1_000) {
-      await this.#makeIndexDurable();
+      await this.#bringIndexUp();
+      if (index.unsyncedRows > UNSYNCED_ROWS_MAX) index.checkpointToDisk();
       await journal.removeOldest(count);
     }
     journal.excuse(this.#bytesUpTo(this.#firstUnsaved() - 1));
@@ -248,13 +254,16 @@ export class Checkpointer {
     return first;
   }
 
-  /** The index knows every part by now; what they replaced goes when it knows durably (W8). */
-  async #makeIndexDurable(): Promise<void> {
+  /**
+   * The index learns of the new parts; what they replaced goes (W8: the new ones are durable). It may
+   * forget again in a power cut: a run whose parts it then names wrongly has commits in the log, and
+   * replay looks at the disk; or the log is too short for the index, and it is built anew.
+   */
+  async #bringIndexUp(): Promise<void> {
     const { index, flusher, runFiles, journal } = this.#parts;
     const garbage = [...this.#garbage];
     index.stamp(journal.durable, Math.min(this.#firstUnsaved() - 1, journal.durable));
     await flusher.flush();
-    index.checkpointToDisk();
     for (const { runId, parts } of garbage) await runFiles.removeParts(runId, parts);
     this.#garbage = this.#garbage.slice(garbage.length);
   }
@@ -267,8 +276,9 @@ export class Checkpointer {
         [...this.#parts.runs.busy].filter(({ firstUnsaved }) => firstUnsaved > 0),
       );
     }
-    await this.#makeIndexDurable();
+    await this.#bringIndexUp();
     await this.#trim();
+    this.#parts.index.checkpointToDisk();
   }
 
   async stop(): Promise<void> {

@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isStoreError, StoreError } from '../../errors.ts';
 import type { EventRow } from '../../model/entities.ts';
 import type { RunIndex } from '../index/RunIndex.ts';
 import type { Committer } from './committer.ts';
-import type { RunFiles, RunPart } from './runFiles.ts';
+import { lostPart, type RunFiles, type RunPart } from './runFiles.ts';
 import type { Signal } from './signal.ts';
 
 export interface EventReaderParts {
@@ -36,8 +37,9 @@ export class EventReader {
         const from = Math.max(0, after + 1 - (tail[0] as EventRow).seq);
         return [...stored, ...tail.slice(from, from + room)];
       } catch (error) {
+        if (!isStoreError(error, 'NOT_FOUND')) throw error;
         // A merge replaced the file while it was being read: look again where they are now.
-        if (!isStoreError(error, 'NOT_FOUND') || this.#snapshot(runId).parts === parts) throw error;
+        if (isDeepStrictEqual(this.#snapshot(runId).parts, parts)) throw lostPart(error, runId);
       }
     }
   }

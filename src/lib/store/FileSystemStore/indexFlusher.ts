@@ -5,7 +5,7 @@ import type { RunIndex } from '../index/RunIndex.ts';
 /** The index is behind by no more than this. */
 const FLUSH_MS = 50;
 /** Rows in one go: SQLite works synchronously, and the event loop shall not stand still. */
-const FLUSH_ROWS = 200;
+const FLUSH_ROWS = 100;
 
 /** Brings what is pending into the index's tables, a little at a time, off the write path. */
 export class IndexFlusher {

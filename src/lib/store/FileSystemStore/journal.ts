@@ -269,6 +269,15 @@ export class Journal {
     await this.#draining;
   }
 
+  /** Lets go without another write: for an opening that failed. */
+  async abandon(): Promise<void> {
+    try {
+      await this.#writer.abandon();
+    } catch (error) {
+      throw storageError(error, 'closing the journal');
+    }
+  }
+
   /** Ends the newest segment in order and lets go. Call `drain` before. May be called twice. */
   async close(): Promise<void> {
     try {
@@ -276,8 +285,8 @@ export class Journal {
     } catch (error) {
       throw storageError(error, 'closing the journal');
     } finally {
-      await this.#writer.abandon();
       this.changed.notify();
+      await this.abandon();
     }
   }
 

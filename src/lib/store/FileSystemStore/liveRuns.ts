@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers';
 import { LRUCache } from 'lru-cache';
+import { isStoreError } from '../../errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RunIndex } from '../index/RunIndex.ts';
 import { LiveRun } from './liveRun.ts';
-import type { RunFiles } from './runFiles.ts';
+import { lostPart, type RunFiles, type RunPart } from './runFiles.ts';
 
 export interface LiveRunsParts {
   readonly index: RunIndex;
@@ -68,10 +69,9 @@ export class LiveRuns {
   }
 
   async #load(runId: string): Promise<void> {
-    const { index, runFiles } = this.#parts;
-    const stored = index.get(runId);
+    const stored = this.#parts.index.get(runId);
     if (stored === undefined || this.peek(runId) !== undefined) return;
-    const { state, position, createdPosition } = await runFiles.readRows(runId, stored.parts);
+    const { state, position, createdPosition } = await this.#readRows(runId, stored.parts);
     if (this.peek(runId) !== undefined) return;
     const live = new LiveRun(runId);
     live.restore(state, position, createdPosition, stored.parts);
@@ -79,6 +79,14 @@ export class LiveRuns {
     setImmediate(() => {
       if (this.#arrived.delete(runId)) this.keep(live);
     });
+  }
+
+  async #readRows(runId: string, parts: readonly RunPart[]) {
+    try {
+      return await this.#parts.runFiles.readRows(runId, parts);
+    } catch (error) {
+      throw isStoreError(error, 'NOT_FOUND') ? lostPart(error, runId) : error;
+    }
   }
 
   /** Keeps a run in memory until `release`: it is queued, staged or unsaved. */

@@ -13,15 +13,14 @@ export interface ReplayParts {
 }
 
 /**
- * Brings memory and index up to the log: for each run its file, then the commits after it. The files
- * are looked up on the disk, not in the index, which a crash may have set back behind them.
+ * Brings memory and index from one position to a later one: for each run its file, then the commits
+ * after it. The files are looked up on the disk, not in the index, which a crash may have set back behind them.
  */
-export async function replay(parts: ReplayParts): Promise<number> {
+export async function replay(parts: ReplayParts, after: number, upTo: number): Promise<number> {
   const { journal, index, runs } = parts;
   let count = 0;
-  const from = Math.min(index.checkpoint, journal.durable);
-  const place = journal.log.placeAfter(from);
-  for await (const { position, changes } of journal.log.frames(place, from, journal.durable)) {
+  const place = journal.log.placeAfter(after);
+  for await (const { position, changes } of journal.log.frames(place, after, upTo)) {
     count++;
     for (const runId of new Set(changes.map((change) => change.runId))) {
       const live = runs.peek(runId) ?? (await restore(parts, runId));
@@ -37,7 +36,7 @@ export async function replay(parts: ReplayParts): Promise<number> {
       if (live.durable.run === undefined) index.delete(runId);
     }
   }
-  index.stamp(journal.durable);
+  index.stamp(upTo);
   return count;
 }
 

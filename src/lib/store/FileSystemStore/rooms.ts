@@ -10,6 +10,7 @@ import { Checkpointer } from './checkpointer.ts';
 import { closeRooms, forgetClosedMark, READ_ONLY } from './closing.ts';
 import { Committer } from './committer.ts';
 import type { Identity } from './cursor.ts';
+import type { Damaged } from './damaged.ts';
 import { EventReader } from './eventReader.ts';
 import { FileOperationService } from './FileOperationService.ts';
 import { IndexFlusher } from './indexFlusher.ts';
@@ -30,6 +31,8 @@ export interface Environment {
   readonly clock: Clock;
   readonly random: Random;
   readonly readOnly: boolean;
+  /** Whether a store that is not there is made. */
+  readonly create: boolean;
   readonly isPrivate: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -51,17 +54,19 @@ export interface Rooms {
   readonly blobs: BlobFolder;
   readonly pins: PinFile;
   readonly report: RecoveryReport;
+  /** What a read-only store found and stopped at. */
+  readonly damage: Damaged | undefined;
   readonly close: () => Promise<void>;
 }
 
 /** Takes the lock, recovers, and wires the parts. A failure lets go of everything. */
 export async function openRooms(root: string, environment: Environment): Promise<Rooms> {
-  const { fs, clock, random, readOnly, isPrivate, lockStore, signal, tuning } = environment;
+  const { fs, clock, random, isPrivate, lockStore, signal, tuning } = environment;
   const lockFile = isPrivate ? noFileLock : undefined;
   const files = new FileOperationService(fs, { clock, random, lockFile });
   const layout = new Layout(root);
-  if (readOnly) await requireStore(files, layout);
-  else await files.ensureFolder(root);
+  if (environment.create) await files.ensureFolder(root);
+  else await requireStore(files, layout);
   const { lockWaitMs: waitMs } = tuning;
   const lock = await lockStore({ folder: root, files, clock, waitMs, signal });
   try {
@@ -79,8 +84,8 @@ async function recoverRooms(
   environment: Environment,
 ): Promise<Rooms> {
   const began = environment.clock.now();
-  const { clock, random, readOnly, isPrivate } = environment;
-  const identity = await openIdentity({ files, layout, clock, random, create: !readOnly });
+  const { clock, random, readOnly, create, isPrivate } = environment;
+  const identity = await openIdentity({ files, layout, clock, random, create });
   if (!readOnly) await makeFolders(files, layout);
   const recovered = await recoverJournal(files, layout, identity, { lenient: readOnly });
   const runFiles = new RunFiles(files, layout.runs);
@@ -94,7 +99,14 @@ async function recoverRooms(
         ? 0
         : await files.removeTemporaries(layout.root, { recursive: true });
     const found = { identity, recovered, runFiles, opened, began, temporariesRemoved };
-    return await wire({ layout, files, lock, environment, ...found });
+    const recovery = { layout, files, lock, environment, ...found };
+    const journal = newJournal(recovery);
+    try {
+      return await wire(recovery, journal);
+    } catch (error) {
+      await journal.abandon();
+      throw error;
+    }
   } catch (error) {
     opened.index.close();
     throw error;
@@ -124,27 +136,26 @@ interface Recovery {
   readonly temporariesRemoved: number;
 }
 
-async function wire(recovery: Recovery): Promise<Rooms> {
-  const { layout, files, lock, environment, identity, recovered, runFiles, opened } = recovery;
-  const { fs, clock, random, readOnly, isPrivate, tuning } = environment;
-  const { index } = opened;
+function newJournal({ layout, files, lock, environment, identity, recovered }: Recovery): Journal {
+  const { fs, clock, tuning } = environment;
   const beforeFirstWrite = () => forgetClosedMark(files, layout);
   const isOwner = () => lock.confirm();
-  const journal = new Journal({
-    fs,
-    files,
-    layout,
-    identity,
-    tuning,
-    recovered,
-    clock,
-    isOwner,
-    beforeFirstWrite,
-  });
-  if (!readOnly) await journal.recover(recovered);
+  const parts = { fs, files, layout, identity, tuning, recovered, clock };
+  return new Journal({ ...parts, isOwner, beforeFirstWrite });
+}
+
+async function wire(recovery: Recovery, journal: Journal): Promise<Rooms> {
+  const { layout, files, lock, environment, identity, recovered, runFiles, opened } = recovery;
+  const { clock, random, readOnly, isPrivate, tuning } = environment;
+  const { index } = opened;
   const { cacheBytesMax } = tuning;
   const runs = new LiveRuns({ index, runFiles, clock, cacheBytesMax });
-  const commitsReplayed = await replay({ journal, index, runs, runFiles });
+  // Damage is met before anything is written (W9); what is copied then is replayed after it (W4).
+  const proven = readOnly ? recovered.position : (recovered.newest?.position ?? 0);
+  const from = Math.min(index.checkpoint, proven);
+  let commitsReplayed = await replay({ journal, index, runs, runFiles }, from, proven);
+  if (!readOnly) await journal.recover(recovered);
+  commitsReplayed += await replay({ journal, index, runs, runFiles }, proven, journal.durable);
   const flusher = new IndexFlusher(index, clock, () => journal.durable);
   const refusal = () => (readOnly ? READ_ONLY : journal.refusal());
   const committer: Committer = new Committer({
@@ -186,7 +197,8 @@ async function wire(recovery: Recovery): Promise<Rooms> {
     temporariesRemoved: recovery.temporariesRemoved,
   };
   const rooms = { identity, layout, files, clock, journal, runs, runFiles, index, flusher };
-  const all = { ...rooms, committer, checkpointer, eventReader, pins, report };
+  const { damage } = recovered;
+  const all = { ...rooms, committer, checkpointer, eventReader, pins, report, damage };
   return {
     ...all,
     blobs: new BlobFolder(files, layout),

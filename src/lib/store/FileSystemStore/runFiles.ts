@@ -266,6 +266,12 @@ export class RunFiles {
   }
 }
 
+/** A file that the index names is not there: the run is, so `NOT_FOUND` would be a lie. */
+export function lostPart(cause: StoreError, runId: string): StoreError {
+  const message = `a file of run ${runId} is missing: ${cause.message}`;
+  return new StoreError('DATA_CORRUPT', message, { id: runId, cause });
+}
+
 function refuse({ code, message }: Parameters<OnFinding>[0], runId: string | undefined): never {
   throw new StoreError(code, message, runId === undefined ? {} : { id: runId });
 }

@@ -1,6 +1,7 @@
-import { isStoreError } from '../../errors.ts';
+import { isStoreError, StoreError } from '../../errors.ts';
 import { isDeepStrictEqual } from 'node:util';
 import type { Finding, VerifyOptions, VerifyReport } from '../contract.ts';
+import { Damaged } from './damaged.ts';
 import type { Rooms } from './rooms.ts';
 
 type Checked = Omit<Rooms, 'close'>;
@@ -21,13 +22,16 @@ class Verification {
   }
 
   read(bytes: number): void {
-    this.#options.signal?.throwIfAborted();
+    const { signal } = this.#options;
+    if (signal?.aborted === true) {
+      throw new StoreError('ABORTED', 'verify was aborted', { cause: signal.reason });
+    }
     this.bytes += bytes;
     this.#options.onProgress?.(this.bytes, Math.max(this.total, this.bytes));
   }
 
-  found(code: Finding['code'], file: string, message: string): void {
-    this.findings.push({ code, file, message });
+  found(finding: Finding): void {
+    this.findings.push(finding);
   }
 
   /** Runs a check; damage becomes a finding, anything else fails as it is. */
@@ -35,12 +39,9 @@ class Verification {
     try {
       await check();
     } catch (error) {
-      if (isStoreError(error, 'JOURNAL_CORRUPT') || isStoreError(error, 'DATA_CORRUPT')) {
-        this.found(
-          error.code === 'JOURNAL_CORRUPT' ? error.code : 'DATA_CORRUPT',
-          file,
-          error.message,
-        );
+      if (error instanceof Damaged) this.found(error.finding);
+      else if (isStoreError(error, 'DATA_CORRUPT')) {
+        this.found({ code: 'DATA_CORRUPT', file, message: error.message });
       } else throw error;
     }
   }
@@ -59,6 +60,8 @@ export async function verifyStore(rooms: Checked, options: VerifyOptions): Promi
   const verification = new Verification(options);
   await rooms.flusher.flush();
   verification.total = rooms.journal.bytes;
+  // A read-only store serves what stands before the damage, and knows of it.
+  if (rooms.damage !== undefined) verification.found(rooms.damage.finding);
   await verifyJournal(rooms, verification);
   const blobs = new Map<string, number>();
   for (const indexed of rooms.index.each()) {
@@ -80,26 +83,45 @@ async function verifyJournal(
   verification: Verification,
 ): Promise<void> {
   await verification.guard(layout.journal, async () => {
-    const place = journal.log.placeAfter(journal.log.oldest);
-    for await (const frame of journal.log.frames(place, 0, journal.durable)) {
-      verification.commits++;
-      if (frame.position % 1_000 === 0) verification.read(0);
+    const { durable } = journal;
+    for (let from = journal.log.oldest; from < durable;) {
+      try {
+        const place = journal.log.placeAfter(from);
+        for await (const { position } of journal.log.frames(place, from, durable)) {
+          from = position;
+          verification.commits++;
+          if (position % 1_000 === 0) verification.read(0);
+        }
+      } catch (error) {
+        // Segments were removed while they were read: their runs are in files by now.
+        if (!isStoreError(error, 'POSITION_EXPIRED') || journal.log.oldest <= from) throw error;
+        from = journal.log.oldest;
+      }
     }
     verification.read(journal.bytes);
   });
 }
 
 async function verifyRun(
-  { runFiles, index, runs }: Checked,
+  rooms: Checked,
   verification: Verification,
   runId: string,
   blobs: Map<string, number>,
 ): Promise<void> {
+  const { runFiles, index, runs } = rooms;
   const live = runs.peek(runId);
-  const parts = live?.parts ?? index.get(runId)?.parts;
+  const partsNow = () => (runs.peek(runId) ?? index.get(runId))?.parts;
+  const parts = partsNow();
   if (parts === undefined) return;
+  const findings: Finding[] = [];
+  await runFiles.verifyRun(runId, parts, (finding) => findings.push(finding));
+  if (findings.length > 0) {
+    // A merge may have replaced files while they were read: look again where the run is now.
+    if (!isDeepStrictEqual(partsNow(), parts)) return verifyRun(rooms, verification, runId, blobs);
+    verification.findings.push(...findings);
+    return;
+  }
   verification.total += parts.reduce((sum, { bytes }) => sum + bytes, 0);
-  await runFiles.verifyRun(runId, parts, (finding) => verification.findings.push(finding));
   for (const part of parts) verification.read(part.bytes);
   let state = live?.durable;
   if (state === undefined && parts.length > 0)
@@ -111,6 +133,7 @@ async function verifyRun(
   }
   const indexed = index.get(runId)?.row;
   if (live === undefined && indexed !== undefined && !isDeepStrictEqual(indexed, state.run)) {
-    verification.found('DATA_CORRUPT', `run ${runId}`, 'the index differs from the run file');
+    const message = 'the index differs from the run file';
+    verification.found({ code: 'DATA_CORRUPT', file: `run ${runId}`, message });
   }
 }

@@ -29,6 +29,7 @@ export class RunIndex implements Disposable {
   readonly #pending = new PendingRuns();
   #stored: Stamp;
   #stamped: Stamp;
+  #unsyncedRows = 0;
 
   private constructor(database: IndexDatabase) {
     this.#database = database;
@@ -58,6 +59,11 @@ export class RunIndex implements Disposable {
   /** As given to `stamp`. */
   get checkpoint(): number {
     return this.#stored.checkpoint;
+  }
+
+  /** Rows that were flushed since `checkpointToDisk`: what a power cut may take back. */
+  get unsyncedRows(): number {
+    return this.#unsyncedRows;
   }
 
   /** How many runs have changes that are not flushed. */
@@ -114,6 +120,7 @@ export class RunIndex implements Disposable {
     const stamp = written();
     this.#pending.written(runs, keys, stamp);
     this.#stored = stamp ?? this.#stored;
+    this.#unsyncedRows += rows;
     return this.#pending.count === 0;
   }
 
@@ -172,11 +179,12 @@ export class RunIndex implements Disposable {
 
   /**
    * Makes what was flushed durable and empties SQLite's log. Synchronous, with two syncs: for quiet
-   * moments. IMPORTANT: before a part of a run file is unlinked on the index's word (W8), its word
-   * must be durable, so this goes first.
+   * moments. A crash before it takes the index back, whole, and the log brings it up to date again;
+   * where the log no longer reaches back that far, opening builds it anew from the run files.
    */
   checkpointToDisk(): void {
     this.#database.checkpoint();
+    this.#unsyncedRows = 0;
   }
 
   /** What is pending is dropped: the log still has it. May be called twice. */

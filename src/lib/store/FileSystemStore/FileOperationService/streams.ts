@@ -49,11 +49,10 @@ export async function pour(
 /** The chunks of `source`, until it breaks or `signal` aborts; then it is told to stop. */
 async function* abortable(source: ByteSource, signal: AbortSignal | undefined): AsyncGenerator {
   const chunks: AsyncIterator<unknown> = source[Symbol.asyncIterator]();
-  const aborted = rejectOnAbort(signal);
   let silent = true;
   try {
     for (;;) {
-      const next = await Promise.race([chunks.next(), aborted.promise]);
+      const next = await nextUnlessAborted(chunks, signal);
       if (next.done === true) return;
       silent = false;
       yield next.value;
@@ -62,22 +61,28 @@ async function* abortable(source: ByteSource, signal: AbortSignal | undefined): 
   } catch (error) {
     throw sourceError(error);
   } finally {
-    aborted.forget();
     const stopping = attempt(async () => chunks.return?.());
     // A source that owes us a chunk answers when it likes; one that does not is waited for.
     if (!silent) await stopping;
   }
 }
 
-function rejectOnAbort(signal: AbortSignal | undefined) {
+/** A promise for each chunk: one for the whole stream, raced again and again, would keep them all. */
+async function nextUnlessAborted(
+  chunks: AsyncIterator<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<IteratorResult<unknown>> {
+  if (signal === undefined) return chunks.next();
   const { promise, reject } = Promise.withResolvers<never>();
   const abort = () =>
-    reject(new StoreError('ABORTED', 'the stream was aborted', { cause: signal?.reason }));
-  // Nobody may be racing when it is rejected.
-  promise.catch(() => undefined);
-  if (signal?.aborted === true) abort();
-  signal?.addEventListener('abort', abort, { once: true });
-  return { promise, forget: () => signal?.removeEventListener('abort', abort) };
+    reject(new StoreError('ABORTED', 'the stream was aborted', { cause: signal.reason }));
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([chunks.next(), promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 function sourceError(error: unknown): StoreError {

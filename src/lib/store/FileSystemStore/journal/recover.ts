@@ -1,8 +1,9 @@
 import { crc32 } from 'node:zlib';
-import { isStoreError } from '../../../errors.ts';
 import type { Identity } from '../cursor.ts';
+import { Damaged } from '../damaged.ts';
 import { type Line, openLine, parseFrame, scanLines } from '../frame.ts';
-import type { FileOperationService } from '../FileOperationService.ts';
+import { OPEN } from '../../../ports/fileSystem.ts';
+import { type FileOperationService, storageError } from '../FileOperationService.ts';
 import { type Layout, segmentNumber } from '../layout.ts';
 import {
   corrupt,
@@ -30,6 +31,8 @@ export interface RecoveredJournal {
   readonly bytesLeftBehind: number;
   /** `at` of the last commit, or of the newest header. */
   readonly lastAt: string | null;
+  /** What a lenient recovery found and stopped at; acknowledged commits are behind it. */
+  readonly damage: Damaged | undefined;
 }
 
 interface Opened {
@@ -55,12 +58,15 @@ export async function recoverJournal(
   options: RecoverOptions = {},
 ): Promise<RecoveredJournal> {
   const lenient = options.lenient ?? false;
-  const chain = await readChain(files, layout, identity, lenient);
+  const { chain, damage } = await readChain(files, layout, identity, lenient);
   const last = chain.at(-1);
-  if (last === undefined) return EMPTY_JOURNAL;
+  if (last === undefined) return { ...EMPTY_JOURNAL, damage };
   const tail = await scanNewest(files, last, lenient);
+  // Reading copies nothing: what was acknowledged and not proven is made durable in place (W10).
+  if (lenient && tail.unproven.length > 0) await syncFile(files, last.file);
+  const tailEnd = lenient ? { byte: tail.wholeByte, position: tail.position } : tail.end;
   const segments = chain.map((segment, i): SegmentInfo => {
-    const end = chain[i + 1]?.header.predecessor ?? tail.end;
+    const end = chain[i + 1]?.header.predecessor ?? tailEnd;
     return {
       number: segment.number,
       headerBytes: segment.headerBytes,
@@ -79,7 +85,21 @@ export async function recoverJournal(
     unproven: tail.unproven,
     bytesLeftBehind: tail.bytesLeftBehind,
     lastAt: tail.lastAt,
+    damage: damage ?? tail.damage,
   };
+}
+
+async function syncFile(files: FileOperationService, file: string): Promise<void> {
+  try {
+    const handle = await files.fileSystem.open(file, OPEN.read);
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw storageError(error, `syncing ${file}`);
+  }
 }
 
 /** Before anything was ever written. */
@@ -92,6 +112,7 @@ export const EMPTY_JOURNAL: RecoveredJournal = {
   unproven: [],
   bytesLeftBehind: 0,
   lastAt: null,
+  damage: undefined,
 };
 
 /** Segments are removed oldest first, so what is there must be an unbroken end of the chain. */
@@ -100,7 +121,7 @@ async function readChain(
   layout: Layout,
   identity: Identity,
   lenient: boolean,
-): Promise<Opened[]> {
+): Promise<{ readonly chain: readonly Opened[]; readonly damage: Damaged | undefined }> {
   const chain: Opened[] = [];
   for (const number of await segmentNumbers(files, layout)) {
     try {
@@ -109,11 +130,11 @@ async function readChain(
       if (before !== undefined) await checkLink(files, before, segment, lenient);
       chain.push(segment);
     } catch (error) {
-      if (lenient && isStoreError(error, 'JOURNAL_CORRUPT')) break;
+      if (lenient && error instanceof Damaged) return { chain, damage: error };
       throw error;
     }
   }
-  return chain;
+  return { chain, damage: undefined };
 }
 
 /** Every segment's number, ascending. */
@@ -140,8 +161,9 @@ async function checkLink(
     throw corrupt(segment.file, 0, `it goes on after ${missing}, not after ${before.file}`);
   }
   if (!thorough) return;
-  const { position } = await scanNewest(files, before, true);
-  if (position < end.position) throw corrupt(before.file, 0, `commit ${position + 1} is damaged`);
+  const { position, wholeByte } = await scanNewest(files, before, true);
+  if (position >= end.position) return;
+  throw corrupt(before.file, wholeByte, `commit ${position + 1} is damaged`);
 }
 
 async function openSegment(
@@ -173,10 +195,13 @@ interface Tail {
   readonly position: number;
   /** Where the part ends that is proven durable. */
   readonly end: SegmentEnd;
+  /** Where the last frame ends, proven or not. */
+  readonly wholeByte: number;
   readonly sealed: boolean;
   readonly unproven: readonly Buffer[];
   readonly bytesLeftBehind: number;
   readonly lastAt: string;
+  readonly damage: Damaged | undefined;
 }
 
 /** A valid frame that no later one has proven durable yet. */
@@ -263,10 +288,10 @@ class TailScan {
     const missing = this.#position + 1;
     const durable = Math.max(this.#provenLater, header.durable);
     const isDamaged = durable >= missing || (this.#sealed && this.#broken !== undefined);
-    if (isDamaged && !lenient) {
-      const byte = this.#broken ?? this.#candidates.at(-1)?.end ?? this.#end.byte;
-      throw corrupt(file, byte, `commit ${missing} is damaged, and it was acknowledged`);
-    }
+    const byte = this.#broken ?? this.#byte;
+    const what = `commit ${missing} is damaged, and it was acknowledged`;
+    const damage = isDamaged ? corrupt(file, byte, what) : undefined;
+    if (damage !== undefined && !lenient) throw damage;
     this.#prove(header.durable);
     return {
       position: this.#position,
@@ -276,10 +301,12 @@ class TailScan {
         position: this.#end.position,
         checksum: hex(this.#end.checksum),
       },
+      wholeByte: this.#byte,
       sealed: this.#sealed,
       unproven: this.#candidates.map(({ line }) => line),
       bytesLeftBehind: this.#broken === undefined ? 0 : this.#lastByte - this.#broken,
       lastAt: this.#lastAt,
+      damage,
     };
   }
 

@@ -1,5 +1,5 @@
-import { StoreError } from '../../../errors.ts';
 import type { Identity } from '../cursor.ts';
+import { Damaged } from '../damaged.ts';
 import { sealLine } from '../frame.ts';
 
 /** Where the valid part of a segment ends: what its successor's header says of it. */
@@ -61,6 +61,6 @@ export function hex(checksum: number): string {
   return checksum.toString(16).padStart(8, '0');
 }
 
-export function corrupt(file: string, byte: number, what: string): StoreError {
-  return new StoreError('JOURNAL_CORRUPT', `${file}, byte ${byte}: ${what}`, { id: file });
+export function corrupt(file: string, byte: number, what: string): Damaged {
+  return new Damaged('JOURNAL_CORRUPT', file, byte, what);
 }

@@ -127,12 +127,13 @@ export class SegmentWriter {
   /** Lets go of the files without another write. */
   async abandon(): Promise<void> {
     const ahead = await this.#ahead;
-    await ahead?.discard();
-    await this.#prepared?.file.discard();
-    await this.#current?.file.close();
+    const [prepared, current] = [this.#prepared, this.#current];
     this.#current = undefined;
     this.#prepared = undefined;
     this.#ahead = undefined;
+    const closed = [ahead?.discard(), prepared?.file.discard(), current?.file.close()];
+    const failed = (await Promise.allSettled(closed)).find(({ status }) => status === 'rejected');
+    if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
   }
 
   get #nextNumber(): number {
@@ -191,11 +192,16 @@ export class SegmentWriter {
     this.#ahead = this.#allocate(path, this.#nextCapacity).catch(() => undefined);
   }
 
-  /** Current even if it fails: whether the file has its name is not known then. */
+  /** After a failure it may have its name or not: it is let go of, and not removed. */
   async #publish(prepared: Prepared): Promise<void> {
     this.#prepared = undefined;
+    try {
+      await prepared.file.publish(this.#parts.layout.segment(prepared.info.number));
+    } catch (error) {
+      await prepared.file.close();
+      throw error;
+    }
     this.#become(prepared);
-    await prepared.file.publish(this.#parts.layout.segment(prepared.info.number));
   }
 
   #become(prepared: Prepared): void {

@@ -1,21 +1,11 @@
-import { isStoreError, StoreError } from '../../../errors.ts';
-import type { Finding } from '../../contract.ts';
+import { isStoreError } from '../../../errors.ts';
+import { Damaged } from '../damaged.ts';
 import { systemCode } from '../storageError.ts';
 
 /** Bytes of a run file are not what they must be: `DATA_CORRUPT`, with file and byte. */
-export class PartDamaged extends StoreError {
-  readonly file: string;
-  readonly byte: number;
-
+export class PartDamaged extends Damaged {
   constructor(file: string, byte: number, what: string, cause?: unknown) {
-    super('DATA_CORRUPT', `${file}, byte ${byte}: ${what}`, { cause });
-    this.file = file;
-    this.byte = byte;
-  }
-
-  get finding(): Finding {
-    const { file, byte, message } = this;
-    return { code: 'DATA_CORRUPT', file, byte, message };
+    super('DATA_CORRUPT', file, byte, what, cause);
   }
 }
 

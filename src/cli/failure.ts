@@ -1,0 +1,100 @@
+import { CommanderError } from 'commander';
+import { ERROR_CODES, type ErrorCode, isStoreError } from '../index.ts';
+import { messageOf, stacksOf } from './errorFacts.ts';
+import { json, plain } from './text.ts';
+
+/** What the process exits with; `docs/command-line.md` is tested against it. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  locked: 4,
+  corrupt: 5,
+  storage: 6,
+  refused: 7,
+} as const;
+
+/** Complete on purpose: a new code does not compile until it has an exit code. */
+export const EXIT_OF_CODE: Readonly<Record<ErrorCode, number>> = {
+  NOT_FOUND: EXIT.notFound,
+  ALREADY_EXISTS: EXIT.refused,
+  INVALID_ARGUMENT: EXIT.usage,
+  INVALID_TRANSITION: EXIT.refused,
+  VERSION_CONFLICT: EXIT.refused,
+  IDEMPOTENCY_CONFLICT: EXIT.refused,
+  LIMIT_EXCEEDED: EXIT.usage,
+  NESTED_TRANSACTION: EXIT.refused,
+  TRANSACTION_ENDED: EXIT.refused,
+  POSITION_EXPIRED: EXIT.refused,
+  STORE_LOCKED: EXIT.locked,
+  STORAGE_FULL: EXIT.storage,
+  STORAGE_FAILED: EXIT.storage,
+  JOURNAL_CORRUPT: EXIT.corrupt,
+  DATA_CORRUPT: EXIT.corrupt,
+  UNSUPPORTED_FORMAT: EXIT.refused,
+  STORE_POISONED: EXIT.storage,
+  STORE_READ_ONLY: EXIT.refused,
+  OUTCOME_UNKNOWN: EXIT.storage,
+  STORE_CLOSED: EXIT.refused,
+  ABORTED: EXIT.failed,
+};
+
+/** What the command line itself refuses to do, and what to do instead. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+  readonly remedy: string;
+  readonly exitCode: number;
+
+  constructor(message: string, remedy: string, exitCode: number = EXIT.usage) {
+    super(message);
+    this.remedy = remedy;
+    this.exitCode = exitCode;
+  }
+}
+
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof CommandError) return error.exitCode;
+  return isStoreError(error) ? EXIT_OF_CODE[error.code] : EXIT.failed;
+}
+
+function failureOf(error: unknown): Failure {
+  if (isStoreError(error)) {
+    const { code, message } = error;
+    return { code, message, remedy: ERROR_CODES[code].remedy };
+  }
+  if (error instanceof CommanderError) {
+    const message = error.message.replace(/^error: /, '');
+    return { code: 'USAGE', message, remedy: 'see `holdfast --help`' };
+  }
+  if (error instanceof CommandError) {
+    return { code: 'USAGE', message: error.message, remedy: error.remedy };
+  }
+  return {
+    code: 'UNEXPECTED',
+    message: messageOf(error),
+    remedy: 'run it again with --debug to see where',
+  };
+}
+
+/** One line: what happened and what to do. With `debug` the stacks of the error and its causes. */
+export function describeFailure(
+  error: unknown,
+  form: { readonly json: boolean; readonly debug: boolean },
+): string {
+  const failure = failureOf(error);
+  const message = failure.message.replace(/\.$/, '');
+  const line = form.json
+    ? json({ error: failure })
+    : `holdfast: ${plain(message)} — ${plain(failure.remedy)}`;
+  if (!form.debug) return `${line}\n`;
+  const stacks = stacksOf(error).split('\n').map(plain).join('\n');
+  return `${line}\n${stacks}\n`;
+}

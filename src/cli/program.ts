@@ -1,0 +1,120 @@
+import { Command, CommanderError } from 'commander';
+import { Call, type CommonOptions, DEFAULT_STORE, type Verb } from './call.ts';
+import { artifacts } from './commands/artifacts.ts';
+import { cat } from './commands/cat.ts';
+import { events } from './commands/events.ts';
+import { ls } from './commands/ls.ts';
+import { record } from './commands/record.ts';
+import { repair } from './commands/repair.ts';
+import { resume } from './commands/resume.ts';
+import { show } from './commands/show.ts';
+import { stats } from './commands/stats.ts';
+import { verify } from './commands/verify.ts';
+import type { CommandContext } from './context.ts';
+import { describeFailure, EXIT, exitCodeOf } from './failure.ts';
+import { isBrokenPipe } from './sink.ts';
+
+const VERBS: readonly Verb[] = [
+  record,
+  resume,
+  ls,
+  show,
+  events,
+  artifacts,
+  cat,
+  verify,
+  repair,
+  stats,
+];
+
+/** Runs `holdfast` with these arguments and gives the exit code. It never rejects. */
+export async function runProgram(
+  argv: readonly string[],
+  context: CommandContext,
+): Promise<number> {
+  const written: Promise<void>[] = [];
+  let code: number = EXIT.ok;
+  const program = buildProgram(context, {
+    dashes: argv.includes('--'),
+    write: (text) => written.push(context.stdout.write(text)),
+    done: (result) => (code = result),
+  });
+  try {
+    if (argv.length === 0) program.outputHelp();
+    else await program.parseAsync(argv, { from: 'user' });
+    await Promise.all(written);
+    return code;
+  } catch (error) {
+    await Promise.allSettled(written);
+    return fail(error, argv, context);
+  }
+}
+
+async function fail(
+  error: unknown,
+  argv: readonly string[],
+  context: CommandContext,
+): Promise<number> {
+  // The reader has seen enough (`holdfast ls | head`): that is not a failure.
+  if (isBrokenPipe(error)) return EXIT.ok;
+  const code = exitCodeOf(error);
+  if (error instanceof CommanderError && code === EXIT.ok) return code;
+  const own = new Set(argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv);
+  const form = { json: own.has('--json'), debug: own.has('--debug') };
+  try {
+    await context.stderr.write(describeFailure(error, form));
+  } catch (unheard) {
+    if (!isBrokenPipe(unheard)) throw unheard;
+  }
+  return code;
+}
+
+interface Wiring {
+  readonly dashes: boolean;
+  readonly write: (text: string) => void;
+  readonly done: (code: number) => void;
+}
+
+function buildProgram(context: CommandContext, wiring: Wiring): Command {
+  const program = withCommonOptions(
+    new Command('holdfast').description(
+      'Records commands as durable runs, and shows what was recorded.',
+    ),
+  )
+    .enablePositionalOptions()
+    .exitOverride()
+    // The one line of a usage error is written where every other error is: see `fail`.
+    .configureOutput({ writeOut: wiring.write, outputError: () => undefined });
+  for (const verb of VERBS) addVerb(program, verb, context, wiring);
+  return program;
+}
+
+function addVerb(program: Command, verb: Verb, context: CommandContext, wiring: Wiring): void {
+  const command = withCommonOptions(program.command(verb.name).description(verb.summary));
+  verb.define(command);
+  command.action(async () => {
+    const own = command.opts<CommonOptions>();
+    const outer = program.opts<CommonOptions>();
+    const color = own.color !== false && outer.color !== false;
+    const call = new Call(context, {
+      args: command.args,
+      options: own,
+      common: { ...outer, ...own, color },
+      dashes: wiring.dashes,
+    });
+    try {
+      wiring.done(await verb.run(call));
+    } finally {
+      await call.status.clear();
+    }
+  });
+}
+
+/** They stand before or after the verb. Without defaults here: what is set further in wins. */
+function withCommonOptions(command: Command): Command {
+  return command
+    .option('--store <url>', `where the runs are kept (HOLDFAST_STORE, or ${DEFAULT_STORE})`)
+    .option('--json', 'one line of JSON per result, for programs')
+    .option('--debug', 'show where an error comes from')
+    .option('--no-color', 'no colours (as with NO_COLOR)');
+}
