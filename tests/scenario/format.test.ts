@@ -202,6 +202,8 @@ describe('the commands of docs/format.md', () => {
       expect(shell('crc', path('closed'), `${line}\n`).trim()).toBe(/(\w{8})"}$/.exec(line)?.[1]);
     }
     expect(odd.length).toBeGreaterThan(12);
+    const [shown = ''] = page.blocks('sh').filter((block) => block.endsWith('| crc\n'));
+    expect(lines[0]).toContain(`,"crc":"${shell(shown, path('closed')).trim()}"`);
   });
 
   test('find the commit that is damaged, as opening does', async () => {

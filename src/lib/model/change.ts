@@ -29,5 +29,3 @@ export type Change =
     }
   | { readonly type: 'event.appended'; readonly runId: string; readonly event: EventRow }
   | { readonly type: 'artifact.put'; readonly runId: string; readonly artifact: ArtifactRow };
-
-export type ChangeType = Change['type'];

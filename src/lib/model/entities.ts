@@ -115,7 +115,7 @@ export interface StepShape<R extends Representation> extends WorkShape<R, StepSt
   readonly idempotencyKey: string | null;
 }
 
-export interface EventShape<R extends Representation> {
+interface EventShape<R extends Representation> {
   /** 1, 2, 3… without gaps inside the run. */
   readonly seq: number;
   readonly type: string;
@@ -127,7 +127,7 @@ export interface EventShape<R extends Representation> {
   readonly recordedAt: R['time'];
 }
 
-export interface ArtifactShape<R extends Representation> {
+interface ArtifactShape<R extends Representation> {
   readonly id: string;
   readonly name: string;
   /** Its number within (run, name): 1, 2, 3… */

@@ -52,7 +52,7 @@ const STEP_PATCH: ReadonlySet<string> = new Set([
 ]);
 
 /** The step that a repeated idempotency key gives back, or `undefined` for a new step. */
-export function existingStep(state: RunState, input: NewStep): StepRow | undefined {
+function existingStep(state: RunState, input: NewStep): StepRow | undefined {
   if (input.idempotencyKey === undefined) return undefined;
   const id = state.stepIdByKey.get(input.idempotencyKey);
   return id === undefined ? undefined : state.steps.get(id);
@@ -278,12 +278,7 @@ export function decideResetStep(
   return [...changes, ...unskipDependents(state, runId, step, context)];
 }
 
-export function updatedStep(
-  runId: string,
-  step: StepRow,
-  set: Partial<StepRow>,
-  at: string,
-): Change {
+function updatedStep(runId: string, step: StepRow, set: Partial<StepRow>, at: string): Change {
   return {
     type: 'step.updated',
     runId,

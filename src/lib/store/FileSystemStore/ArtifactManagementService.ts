@@ -104,8 +104,10 @@ function placeOf({ name, version }: ArtifactRow): string {
 }
 
 async function* chunksOf(body: ArtifactBody): AsyncGenerator<Uint8Array> {
-  if (typeof body === 'string') return yield Buffer.from(body);
-  if (body instanceof Uint8Array) return yield body;
+  if (typeof body === 'string' || body instanceof Uint8Array) {
+    yield typeof body === 'string' ? Buffer.from(body) : body;
+    return;
+  }
   if (typeof body !== 'object' || body === null || !(Symbol.asyncIterator in body)) {
     throw invalid('artifact.body', 'must be a string, a Uint8Array or a stream of Uint8Array');
   }

@@ -1,4 +1,4 @@
-import { StoreError } from '../../errors.ts';
+import type { StoreError } from '../../errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RunIndex } from '../index/RunIndex.ts';
 import type { FileStoreTuning } from '../options.ts';

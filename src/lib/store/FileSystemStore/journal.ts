@@ -9,7 +9,7 @@ import type { SegmentInfo } from './journal/segment.ts';
 import { SegmentWriter, type SegmentWriterParts } from './journal/segmentWriter.ts';
 import { Signal } from './signal.ts';
 
-export { LogReader, type LogPlace } from './journal/log.ts';
+export { LogReader } from './journal/log.ts';
 export {
   EMPTY_JOURNAL,
   type RecoveredJournal,

@@ -14,7 +14,8 @@ export interface ReplayParts {
 
 /**
  * Brings memory and index from one position to a later one: for each run its file, then the commits
- * after it. The files are looked up on the disk, not in the index, which a crash may have set back behind them.
+ * after it. The files are looked up on the disk, not in the index, which a crash may have set back
+ * behind them.
  */
 export async function replay(parts: ReplayParts, after: number, upTo: number): Promise<number> {
   const { journal, index, runs } = parts;
