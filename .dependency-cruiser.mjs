@@ -9,7 +9,7 @@ const floors = [
   /* 2 */ [
     'store/options.js',
     'store/FileSystemStore/(FileOperationService|journal|runFiles)(.js$|/)',
-    'store/FileSystemStore/(lock|owner|damaged|frame|fileName|layout|cursor|blobs|signal|storageError).js$',
+    'store/FileSystemStore/(lock|owner|damaged|eventTail|frame|fileName|layout|cursor|blobs|signal|storageError).js$',
     'db.js',
     'db/',
     'migrations.js',

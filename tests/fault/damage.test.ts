@@ -10,6 +10,7 @@ import {
   segmentsIn,
 } from '../fixtures/store/journals.ts';
 import { refusal, Scene } from '../fixtures/store/scene.ts';
+import type { Call } from '../fixtures/store/testDisk.ts';
 
 const scene = new Scene();
 
@@ -290,6 +291,34 @@ describe('opening only to read', () => {
     await journal({ lines: [frame(1, 0)], last: 1 });
     scene.disk.fault = ({ op, path }) =>
       op === 'sync' && path.endsWith('1.ndjson') ? 'EIO' : undefined;
-    await refusal(scene.open({ readOnly: true }), 'STORAGE_FAILED');
+    const error = await refusal(scene.open({ readOnly: true }), 'STORAGE_FAILED');
+    expect(error.cause).toMatchObject({ code: 'EIO' });
+  });
+});
+
+describe('a recovery that fails', () => {
+  const isCopy = ({ op, path, bytes }: Call) =>
+    op === 'write' && path.includes('.holdfast-') && path.includes('journal') && bytes !== 4096;
+
+  test.each([
+    ['header', 1],
+    ['copies', 2],
+  ])('on writing the %s lets everything go, and the next one succeeds [W4]', async (_what, nth) => {
+    await journal({ lines: [frame(1, 0), frame(2, 1), frame(3, 1)], last: 3 });
+    let copies = 0;
+    scene.disk.fault = (call) => (isCopy(call) && ++copies === nth ? 'EIO' : undefined);
+    await refusal(scene.open(), 'STORAGE_FAILED');
+    expect(scene.disk.openHandles).toBe(0);
+    await expectRecovered([1, 2, 3]);
+  });
+
+  test('because of damage further back writes nothing [W9]', async () => {
+    await journal(
+      { lines: [frame(1, 0), damaged(frame(2, 1))], sealed: true, last: 2 },
+      { lines: [frame(3, 2)], last: 3 },
+    );
+    const before = await segmentsIn(scene.at('data'));
+    for (let n = 0; n < 3; n++) await refusal(scene.open(), 'JOURNAL_CORRUPT');
+    expect(await segmentsIn(scene.at('data'))).toEqual(before);
   });
 });

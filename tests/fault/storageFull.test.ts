@@ -58,7 +58,8 @@ describe('no room for another segment', () => {
       op === 'unlink' && path.endsWith('closed.json') ? 'ENOSPC' : undefined;
     await refusal(again.runs.create({ id: 'r', workflow: 'w' }), 'STORAGE_FULL');
     scene.disk.fault = () => undefined;
-    await again.runs.create({ id: 'r', workflow: 'w' });
+    const { version } = await again.runs.create({ id: 'r', workflow: 'w' });
+    expect(version).toBe(1);
   });
 
   test('fails every answer that rests on what was queued, and only those [W3] [W10]', async () => {

@@ -10,6 +10,7 @@ import {
   endWorld,
   fresh,
   Growing,
+  linesOf,
   namesIn,
   verify,
   world,
@@ -95,7 +96,7 @@ describe('a run file', () => {
     const run = new Growing('r');
     await run.save(run.append(1));
     world.folderSyncs = 0;
-    const [state, parts, events] = [run.state, run.parts, run.append(1)];
+    const [state, parts, events] = [run.state, run.parts, linesOf(run.append(1))];
     const input = { runId: 'r', state, position: 9, createdPosition: 1, parts, events };
     const { folder } = await world.files.writePart({ ...input, ended: false });
     expect(world.folderSyncs).toBe(0);

@@ -11,6 +11,7 @@ import {
   forge,
   fresh,
   Growing,
+  linesOf,
   namesIn,
   type Parsed,
   unreadable,
@@ -134,7 +135,13 @@ describe('damage of a run file', () => {
     const again = new Growing('r');
     again.append(4);
     const { state } = again;
-    const input = { runId: 'r', state, position: 9, createdPosition: 1, events: again.all };
+    const input = {
+      runId: 'r',
+      state,
+      position: 9,
+      createdPosition: 1,
+      events: linesOf(again.all),
+    };
     await world.files.writePart({ ...input, parts: [], ended: false });
     await expect(world.files.inspect('r')).rejects.toMatchObject({
       message: expect.stringContaining('it ends with event 4, and a newer one begins with 4'),
@@ -208,7 +215,7 @@ describe('the list of stored runs', () => {
     const old = await readFile(deleted.path(deleted.parts[1]));
     await world.files.removeRun('r', deleted.parts);
     const created = new Growing('r');
-    const events = created.append(1);
+    const events = linesOf(created.append(1));
     const input = { runId: 'r', state: created.state, position: 50, createdPosition: 40 };
     const { parts } = await world.files.writePart({ ...input, parts: [], events, ended: false });
     await writeFile(deleted.path(deleted.parts[1]), old);

@@ -8,6 +8,7 @@ import { RunState } from '../../../src/lib/model/runState.ts';
 import { type FileSystem, realFileSystem } from '../../../src/lib/ports/fileSystem.ts';
 import type { Finding } from '../../../src/lib/store/contract.ts';
 import { FileOperationService } from '../../../src/lib/store/FileSystemStore/FileOperationService.ts';
+import { type EventLines, EventTail } from '../../../src/lib/store/FileSystemStore/eventTail.ts';
 import { sealLine } from '../../../src/lib/store/FileSystemStore/frame.ts';
 import {
   RunFiles,
@@ -119,7 +120,15 @@ export class Growing {
 
   async save(events: readonly EventRow[], ended = false): Promise<WrittenPart> {
     const { id: runId, state, position, parts } = this;
-    const input = { runId, state, position, createdPosition: 1, parts, events, ended };
+    const input = {
+      runId,
+      state,
+      position,
+      createdPosition: 1,
+      parts,
+      events: linesOf(events),
+      ended,
+    };
     const written = await world.files.writePart(input);
     await world.files.syncFolders(new Set([written.folder]));
     await world.files.removeParts(runId, written.obsolete);
@@ -130,6 +139,13 @@ export class Growing {
   path(part: RunPart | undefined): string {
     return join(world.files.folderOf(this.id), `${this.id}.${part?.part}.ndjson`);
   }
+}
+
+/** Events as the store hands them over. */
+export function linesOf(events: readonly EventRow[]): EventLines {
+  const tail = new EventTail();
+  for (const row of events) tail.add(row);
+  return tail.taken();
 }
 
 export async function namesIn(run: Growing): Promise<string[]> {

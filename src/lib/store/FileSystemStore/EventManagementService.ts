@@ -106,7 +106,8 @@ class Append {
     const queued = state.eventByKey.get(key);
     if (queued !== undefined) return queued;
     const seq = state.run === undefined ? undefined : this.#reader.seqOfKey(this.#runId, key);
-    if (seq === undefined) return undefined;
+    // A later one is of a deleted run of this id: the index hears of that when it is durable.
+    if (seq === undefined || seq > state.lastSeq) return undefined;
     if (this.#stored?.seq === seq) return this.#stored;
     this.missing = seq;
     return 'missing';

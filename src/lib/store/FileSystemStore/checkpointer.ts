@@ -66,7 +66,7 @@ export class Checkpointer {
 
   /** A durable commit touched this run. */
   touched(live: LiveRun): void {
-    if (live.tailBytes > this.#parts.tuning.tailBytesMax) this.#urgent.add(live);
+    if (live.tail.bytes > this.#parts.tuning.tailBytesMax) this.#urgent.add(live);
     if (this.#urgent.size > 0 || this.#isOverKeep()) this.#begin();
     this.#beginLater();
   }
@@ -181,11 +181,11 @@ export class Checkpointer {
     const { id: runId, generation, position, createdPosition, parts, durable: state } = live;
     if (state.run === undefined) {
       const finish = () => {
-        if (live.generation === generation) live.saved(position, [], 0);
+        if (live.generation === generation) live.saved(position, []);
       };
       return { live, folder: undefined, finish };
     }
-    const events = [...live.tail];
+    const events = live.tail.taken();
     const ended = state.run.endedAt !== null;
     const written = await runFiles.writePart({
       runId,
@@ -198,7 +198,7 @@ export class Checkpointer {
     });
     const finish = () => {
       if (live.generation !== generation || live.durable.run === undefined) return;
-      live.saved(position, written.parts, events.length);
+      live.saved(position, written.parts);
       index.put(indexedRun(live, live.durable.run));
       if (written.obsolete.length > 0) {
         this.#garbage.push({ runId: live.id, parts: written.obsolete });
@@ -215,7 +215,8 @@ export class Checkpointer {
     if (count > 0 || this.#garbage.length >= 1_000) {
       await this.#bringIndexUp();
       if (index.unsyncedRows > UNSYNCED_ROWS_MAX) index.checkpointToDisk();
-      await journal.removeOldest(count);
+      // A pin may have come meanwhile.
+      await journal.removeOldest(Math.min(count, this.#removableCount()));
     }
     journal.excuse(this.#bytesUpTo(this.#firstUnsaved() - 1));
   }

@@ -177,15 +177,22 @@ export function indexRun(
   before: RunRow | undefined,
   changes: readonly Change[],
 ): void {
-  for (const change of changes) {
-    if (change.type !== 'event.appended' || change.runId !== live.id) continue;
-    const { idempotencyKey, seq } = change.event;
-    if (idempotencyKey !== null) index.putEventKey(live.id, idempotencyKey, seq);
-  }
+  indexKeys(index, live.id, changes);
   const row = live.durable.run;
   if (row === before) return;
   if (row === undefined) index.delete(live.id);
   else index.put(indexedRun(live, row));
+}
+
+/** The keys of events go with their run, and one of the same id may follow in the same commit. */
+export function indexKeys(index: RunIndex, runId: string, changes: readonly Change[]): void {
+  for (const change of changes) {
+    if (change.runId !== runId) continue;
+    if (change.type === 'run.deleted') index.delete(runId);
+    if (change.type !== 'event.appended') continue;
+    const { idempotencyKey, seq } = change.event;
+    if (idempotencyKey !== null) index.putEventKey(runId, idempotencyKey, seq);
+  }
 }
 
 export function indexedRun(live: LiveRun, row: RunRow) {

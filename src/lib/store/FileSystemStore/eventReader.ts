@@ -3,6 +3,7 @@ import { isStoreError, StoreError } from '../../errors.ts';
 import type { EventRow } from '../../model/entities.ts';
 import type { RunIndex } from '../index/RunIndex.ts';
 import type { Committer } from './committer.ts';
+import type { EventTail } from './eventTail.ts';
 import { lostPart, type RunFiles, type RunPart } from './runFiles.ts';
 import type { Signal } from './signal.ts';
 
@@ -27,15 +28,14 @@ export class EventReader {
     for (;;) {
       const { parts, tail } = this.#snapshot(runId);
       const lastStored = parts.at(-1)?.lastSeq ?? 0;
+      // Read at once: while files are read, these may move into one.
+      const fresh = tail?.read(Math.max(after, lastStored), limit) ?? [];
       try {
         const stored =
           after < lastStored
             ? await this.#parts.runFiles.readEvents(runId, parts, after, limit)
             : [];
-        const room = limit - stored.length;
-        if (room === 0 || tail.length === 0) return stored;
-        const from = Math.max(0, after + 1 - (tail[0] as EventRow).seq);
-        return [...stored, ...tail.slice(from, from + room)];
+        return [...stored, ...fresh.slice(0, limit - stored.length)];
       } catch (error) {
         if (!isStoreError(error, 'NOT_FOUND')) throw error;
         // A merge replaced the file while it was being read: look again where they are now.
@@ -68,13 +68,13 @@ export class EventReader {
     return false;
   }
 
-  #snapshot(runId: string): { parts: readonly RunPart[]; tail: readonly EventRow[] } {
+  #snapshot(runId: string): { parts: readonly RunPart[]; tail?: EventTail } {
     const { committer, index } = this.#parts;
     committer.refuseClosed();
     const live = committer.runs.peek(runId);
     if (live?.durable.run !== undefined) return { parts: live.parts, tail: live.tail };
     const stored = live === undefined ? index.get(runId) : undefined;
-    if (stored !== undefined) return { parts: stored.parts, tail: [] };
+    if (stored !== undefined) return { parts: stored.parts };
     throw new StoreError('NOT_FOUND', `run ${runId} is not in this store`, { id: runId });
   }
 }

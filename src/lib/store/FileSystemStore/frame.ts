@@ -49,8 +49,13 @@ const HEX_DIGITS = Buffer.from('0123456789abcdef');
  * taken of the bytes as they stand: that is what makes thousands of small commits cheap.
  */
 export class LineBuffer {
-  #bytes = Buffer.allocUnsafe(LINE_BUFFER_BYTES);
+  #bytes: Buffer;
   #length = 0;
+
+  /** `capacity`: bytes to begin with; it grows when a line needs more. */
+  constructor(capacity = LINE_BUFFER_BYTES) {
+    this.#bytes = Buffer.allocUnsafe(capacity);
+  }
 
   get length(): number {
     return this.#length;

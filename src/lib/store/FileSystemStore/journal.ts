@@ -48,6 +48,9 @@ export interface JournalStats {
 /** A write that took longer than this may have been a pause of the whole process. */
 const PAUSE_MS = 1_000;
 
+/** Commits whose callers are told in one turn of the event loop. */
+const SETTLED_TOGETHER = 64;
+
 /**
  * The log on disk. Queued commits are written together, made durable once, then acknowledged; while
  * that happens the next batch gathers.
@@ -66,11 +69,18 @@ export class Journal {
   #queue: QueuedCommit[] = [];
   #queuedBytes = 0;
   #draining: Promise<void> | undefined;
+  /** The last position whose bytes are durable. */
   #durable: number;
+  /** The last position that was settled: what everybody else is told to be durable. */
+  #settled: number;
+  /** Durable commits whose callers have not been told yet, in order. */
+  #settling: QueuedCommit[] = [];
   #poison: StoreError | undefined;
   #closed = false;
   #written = false;
   #excusedBytes = 0;
+  /** How many of the oldest segments are being removed: nobody begins to read them. */
+  #leaving = 0;
   #lastMs: number;
   #lastAt: string;
   #stats = { commits: 0, batches: 0, bytes: 0 };
@@ -80,14 +90,20 @@ export class Journal {
     this.#parts = parts;
     this.#writer = new SegmentWriter(parts);
     this.#durable = recovered.position;
+    this.#settled = recovered.position;
     this.#lastMs = recovered.lastAt === null ? 0 : Date.parse(recovered.lastAt);
     this.#lastAt = new Date(this.#lastMs).toISOString();
-    this.log = new LogReader(parts.files, parts.layout, () => this.#writer.segments);
+    this.log = new LogReader(parts.files, parts.layout, () => this.#readable);
+  }
+
+  get #readable(): readonly SegmentInfo[] {
+    const { segments } = this.#writer;
+    return this.#leaving === 0 ? segments : segments.slice(this.#leaving);
   }
 
   /** The position of the last durable commit. */
   get durable(): number {
-    return this.#durable;
+    return this.#settled;
   }
 
   get poison(): StoreError | undefined {
@@ -226,12 +242,26 @@ export class Journal {
     } catch (error) {
       return this.#poisonWith(error, batch);
     }
-    const first = this.#durable + 1;
     this.#durable = last;
     this.#stats.commits += batch.length;
     this.#stats.batches += 1;
     this.#stats.bytes += bytes.length;
-    for (const [i, commit] of batch.entries()) commit.settle(first + i);
+    const isSettling = this.#settling.length > 0;
+    this.#settling.push(...batch);
+    if (!isSettling) this.#settleSome();
+  }
+
+  /**
+   * Some at a time: each caller goes on at once, and the event loop shall not stand still for all of
+   * them. Meanwhile the next batch is on its way to the disk.
+   */
+  #settleSome(): void {
+    this.#settle(SETTLED_TOGETHER);
+    if (this.#settling.length > 0) setImmediate(() => this.#settleSome());
+  }
+
+  #settle(count: number): void {
+    for (const commit of this.#settling.splice(0, count)) commit.settle(++this.#settled);
     this.changed.notify();
   }
 
@@ -259,6 +289,8 @@ export class Journal {
   }
 
   #failAll(commits: readonly QueuedCommit[], error: StoreError): void {
+    // What fails falls back to what is durable: all of that must have been applied.
+    this.#settle(Infinity);
     for (const commit of commits) commit.fail(error);
     this.changed.notify();
   }
@@ -267,23 +299,18 @@ export class Journal {
   async drain(): Promise<void> {
     this.#closed = true;
     await this.#draining;
+    this.#settle(Infinity);
   }
 
   /** Lets go without another write: for an opening that failed. */
-  async abandon(): Promise<void> {
-    try {
-      await this.#writer.abandon();
-    } catch (error) {
-      throw storageError(error, 'closing the journal');
-    }
+  abandon(): Promise<void> {
+    return this.#writer.abandon();
   }
 
   /** Ends the newest segment in order and lets go. Call `drain` before. May be called twice. */
   async close(): Promise<void> {
     try {
       if (this.#poison === undefined) await this.#writer.seal();
-    } catch (error) {
-      throw storageError(error, 'closing the journal');
     } finally {
       this.changed.notify();
       await this.abandon();
@@ -293,9 +320,15 @@ export class Journal {
   /** Removes the oldest segments' files (W7 is the caller's to prove), oldest first. */
   async removeOldest(count: number): Promise<void> {
     const { files, layout } = this.#parts;
-    for (const { number } of this.#writer.segments.slice(0, count)) {
-      await files.remove(layout.segment(number));
-      this.#writer.forget(1);
+    this.#leaving = count;
+    try {
+      for (const { number } of this.#writer.segments.slice(0, count)) {
+        await files.remove(layout.segment(number));
+        this.#writer.forget(1);
+        this.#leaving--;
+      }
+    } finally {
+      this.#leaving = 0;
     }
     if (count > 0) await files.syncFolder(layout.journal);
     this.changed.notify();

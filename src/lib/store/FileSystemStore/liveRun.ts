@@ -1,6 +1,7 @@
 import type { Change } from '../../model/change.ts';
 import type { EventRow } from '../../model/entities.ts';
 import { RunState } from '../../model/runState.ts';
+import { EventTail } from './eventTail.ts';
 import type { RunPart } from './runFiles.ts';
 
 /** What a row costs in memory besides its payloads, roughly. */
@@ -30,9 +31,8 @@ export class LiveRun {
   hasDoomedFiles = false;
   /** Moves when the run is deleted: what was being written of it then is not its state any more. */
   generation = 0;
-  /** Durable events that are in no run file yet, ascending. */
-  tail: EventRow[] = [];
-  tailBytes = 0;
+  /** Durable events that are in no run file yet. */
+  tail = new EventTail();
   rowBytes = ROW_BYTES;
   /** Milliseconds; for finding out who has gone quiet. */
   touchedAt = 0;
@@ -100,8 +100,7 @@ export class LiveRun {
   }
 
   #append(event: EventRow): void {
-    this.tail.push(event);
-    this.tailBytes += event.payload.length + ROW_BYTES / 2;
+    this.tail.add(event);
     // From here on the index answers for its idempotency key.
     this.durable.eventByKey.clear();
   }
@@ -110,18 +109,13 @@ export class LiveRun {
     this.hasDoomedFiles = true;
     this.generation++;
     this.parts = [];
-    this.tail = [];
-    this.tailBytes = 0;
+    this.tail = new EventTail();
   }
 
   /** What was written into a run file up to `position` is no longer kept for writing. */
-  saved(position: number, parts: readonly RunPart[], events: number): void {
+  saved(position: number, parts: readonly RunPart[]): void {
     this.parts = parts;
-    this.tail = this.tail.slice(events);
-    this.tailBytes = this.tail.reduce(
-      (sum, { payload }) => sum + payload.length + ROW_BYTES / 2,
-      0,
-    );
+    this.tail.drop(parts.at(-1)?.lastSeq ?? 0);
     this.firstUnsaved = this.position > position ? position + 1 : 0;
     this.rowBytes = ROW_BYTES + (parts.at(-1)?.rowsBytes ?? 0);
   }

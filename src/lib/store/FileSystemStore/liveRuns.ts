@@ -40,7 +40,7 @@ export class LiveRuns {
 
   get stats(): { readonly runs: number; readonly bytes: number } {
     let bytes = this.#clean.calculatedSize;
-    for (const live of this.#busy.values()) bytes += live.rowBytes + live.tailBytes;
+    for (const live of this.#busy.values()) bytes += live.rowBytes + live.tail.bytes;
     return { runs: this.#busy.size + this.#clean.size, bytes };
   }
 

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { isStoreError } from '../../errors.ts';
 import { IndexUnusable, RunIndex } from '../index/RunIndex.ts';
 import type { Identity } from './cursor.ts';
@@ -42,12 +43,21 @@ export async function openIndex(parts: OpenIndexParts): Promise<OpenedIndex> {
   }
   await files.ensureFolder(layout.index);
   const clean = await isClean(parts);
+  await makePrivate(parts);
   const index = clean === 'damaged' ? undefined : openUsable(parts, clean);
   if (index !== undefined) return { index, rebuilt: false, clean: clean === true };
   for (const file of RunIndex.filesOf(layout.indexDatabase)) await files.remove(file);
+  await makePrivate(parts);
   const fresh = RunIndex.open(layout.indexDatabase, identity);
   const runs = await rebuild(parts, fresh);
   return { index: fresh, rebuilt: runs > 0, clean: false };
+}
+
+/** SQLite would make the file with the mode that the umask leaves; an empty one is a new database. */
+async function makePrivate({ files, layout }: OpenIndexParts): Promise<void> {
+  const names = await files.list(layout.index);
+  if (names.includes(basename(layout.indexDatabase))) return;
+  await files.writeAtomic(layout.indexDatabase, '');
 }
 
 async function isClean(parts: OpenIndexParts): Promise<boolean | 'damaged'> {

@@ -122,8 +122,12 @@ async function beginAnew(
     newest: { segment: numbers.at(-1) ?? 0, byte: 0, position, checksum: '00000000' },
   };
   const writer = new SegmentWriter({ fs, files, layout, identity: timeline, tuning, recovered });
-  await writer.begin([], new Date(clock.now()).toISOString());
-  await writer.seal();
+  try {
+    await writer.begin([], new Date(clock.now()).toISOString());
+    await writer.seal();
+  } finally {
+    await writer.abandon();
+  }
   for (const number of numbers) await files.remove(layout.segment(number));
   await files.syncFolder(layout.journal);
   await changeTimeline(files, layout, timeline);

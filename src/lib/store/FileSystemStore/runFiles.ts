@@ -1,6 +1,7 @@
 import { StoreError } from '../../errors.ts';
 import type { EventRow } from '../../model/entities.ts';
 import type { RunState } from '../../model/runState.ts';
+import type { EventLines } from './eventTail.ts';
 import type { FileOperationService } from './FileOperationService.ts';
 import { mapBounded } from './runFiles/bounded.ts';
 import { asDamage, PartDamaged } from './runFiles/damage.ts';
@@ -29,7 +30,7 @@ export interface PartInput {
   /** What stands already, oldest first. */
   readonly parts: readonly RunPart[];
   /** Those after the last one of `parts`, up to `state.lastSeq`. */
-  readonly events: readonly EventRow[];
+  readonly events: EventLines;
   readonly ended: boolean;
 }
 
@@ -79,12 +80,11 @@ export class RunFiles {
    */
   async writePart(input: PartInput): Promise<WrittenPart> {
     const rows = takeRows(input);
-    const events = [...input.events];
+    const { events } = input;
     const { runId, parts } = input;
     const folder = this.folderOf(runId);
     await this.#files.ensureFolder(folder);
-    const newBytes = events.reduce((sum, { payload }) => sum + payload.length + 200, 0);
-    let from = firstAbsorbed(parts, newBytes, input.ended);
+    let from = firstAbsorbed(parts, events.bytes, input.ended);
     let damage: PartDamaged | undefined;
     for (;;) {
       const result = await this.#tryWrite(rows, parts, from, events);
@@ -102,7 +102,7 @@ export class RunFiles {
     rows: Rows,
     parts: readonly RunPart[],
     from: number,
-    events: readonly EventRow[],
+    events: EventLines,
   ): Promise<RunPart | { readonly damaged: RunPart; readonly damage: PartDamaged }> {
     const runId = rows.run.id;
     const number = (parts.at(-1)?.part ?? 0) + 1;
@@ -115,7 +115,8 @@ export class RunFiles {
       const damage = await this.#absorb(runId, part, writer);
       if (damage !== undefined) return { damaged: part, damage };
     }
-    for (const event of events) await writer.event(event);
+    for (const { seq, line } of events.lines()) await writer.copied(seq, line);
+    writer.copiedKeys(events.keyed);
     const { bytes: start } = writer;
     const footer = await writer.footer(rows, number, (parts[from - 1]?.part ?? 0) + 1);
     await staged.commit(file, { syncFolder: false });
@@ -280,9 +281,9 @@ function refuse({ code, message }: Parameters<OnFinding>[0], runId: string | und
 function takeRows({ runId, state, position, createdPosition, parts, events }: PartInput): Rows {
   const { run, lastSeq } = state;
   const stored = parts.at(-1)?.lastSeq ?? 0;
-  const isGapless = events.every(({ seq }, i) => seq === stored + 1 + i);
-  if (run?.id !== runId || !isGapless || stored + events.length !== lastSeq) {
-    const what = `event ${stored} is stored, ${events.length} are new, ${lastSeq} is the last`;
+  const goesOn = events.count === 0 || events.firstSeq === stored + 1;
+  if (run?.id !== runId || !goesOn || stored + events.count !== lastSeq) {
+    const what = `event ${stored} is stored, ${events.count} are new, ${lastSeq} is the last`;
     throw new StoreError('DATA_CORRUPT', `run ${runId} cannot be written: ${what}`, { id: runId });
   }
   const steps = [...state.steps.values()];

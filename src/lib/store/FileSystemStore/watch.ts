@@ -29,8 +29,9 @@ export async function* watchCommits(
       if (isAborted()) return;
       if (runId === undefined || touches(frame, runId)) yield toCommit(frame, identity);
     }
+    if (place.position < journal.durable) continue;
     if (committer.isClosed) return;
-    if (place.position >= journal.durable) await journal.changed.wait(signal);
+    await journal.changed.wait(signal);
   }
 }
 

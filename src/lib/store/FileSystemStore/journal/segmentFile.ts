@@ -62,8 +62,12 @@ export class SegmentFile {
 
   /** Resolves when the bytes are durable (W1). */
   async write(bytes: Uint8Array, at: number): Promise<void> {
-    await writeWhole(this.#handle, bytes, at);
-    if (!HAS_DURABLE_WRITE) await this.#handle.datasync();
+    try {
+      await writeWhole(this.#handle, bytes, at);
+      if (!HAS_DURABLE_WRITE) await this.#handle.datasync();
+    } catch (error) {
+      throw storageError(error, `writing ${this.#path}`);
+    }
   }
 
   /** Gives the file its name, durably (W5): what was written before is there when it appears. */
@@ -73,13 +77,17 @@ export class SegmentFile {
     await this.#files.syncFolder(dirname(path));
   }
 
-  close(): Promise<void> {
-    return this.#handle.close();
+  async close(): Promise<void> {
+    try {
+      await this.#handle.close();
+    } catch (error) {
+      throw storageError(error, `closing ${this.#path}`);
+    }
   }
 
   /** For a file that was never published. */
   async discard(): Promise<void> {
-    await this.#handle.close();
+    await this.close();
     await this.#files.discard(this.#path);
   }
 }

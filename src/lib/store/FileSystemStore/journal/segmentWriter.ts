@@ -131,9 +131,15 @@ export class SegmentWriter {
     this.#current = undefined;
     this.#prepared = undefined;
     this.#ahead = undefined;
-    const closed = [ahead?.discard(), prepared?.file.discard(), current?.file.close()];
-    const failed = (await Promise.allSettled(closed)).find(({ status }) => status === 'rejected');
-    if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
+    try {
+      await ahead?.discard();
+    } finally {
+      try {
+        await prepared?.file.discard();
+      } finally {
+        await current?.file.close();
+      }
+    }
   }
 
   get #nextNumber(): number {

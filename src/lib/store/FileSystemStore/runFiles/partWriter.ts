@@ -1,17 +1,17 @@
-import type { EventRow } from '../../../model/entities.ts';
-import { eventToText } from '../../../model/text.ts';
 import type { StagedFile } from '../FileOperationService.ts';
 import { LineBuffer } from '../frame.ts';
 import { type Footer, footerBody, OffsetTable } from './footer.ts';
 import { rowBodies, type Rows } from './rows.ts';
 
 const GATHER_BYTES = 256 * 1024;
+/** With room for the line that fills it, so that most parts need no larger one. */
+const BUFFER_BYTES = GATHER_BYTES + 64 * 1024;
 
 /** Writes one part, in order: rows, events, footer. It holds a quarter of a megabyte at most. */
 export class PartWriter {
   readonly #file: StagedFile;
   readonly #offsets = new OffsetTable();
-  readonly #gathered = new LineBuffer();
+  readonly #gathered = new LineBuffer(BUFFER_BYTES);
   /** What was handed to the file. */
   #written = 0;
   #rowsBytes = 0;
@@ -33,7 +33,7 @@ export class PartWriter {
     this.#rowsBytes = this.bytes;
   }
 
-  /** A line of another part as it stands there, without its newline. */
+  /** An event's line with its checksum, as it stands elsewhere, without its newline. */
   async copied(seq: number, line: Buffer): Promise<void> {
     this.#note(seq);
     this.#gathered.addSealed(line);
@@ -43,12 +43,6 @@ export class PartWriter {
   /** How many of the copied events have a key: their footer said so. */
   copiedKeys(count: number): void {
     this.#keyed += count;
-  }
-
-  async event(event: EventRow): Promise<void> {
-    this.#note(event.seq);
-    if (event.idempotencyKey !== null) this.#keyed++;
-    await this.#add(`{"event":${eventToText(event)}`);
   }
 
   async footer(rows: Rows, part: number, replacedFrom: number): Promise<Footer> {
