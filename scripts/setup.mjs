@@ -19,6 +19,7 @@ const installed = existsSync(stamp) ? readFileSync(stamp, 'utf8') : undefined;
 
 if (installed !== wanted) install();
 checkNode();
+if (process.argv.includes('--tests')) provideJq();
 if (installed !== wanted) writeFileSync(stamp, wanted);
 
 function install() {
@@ -45,6 +46,21 @@ function checkNode() {
     `Node 24 is needed and ${version || 'none'} was found: the install script of the package ` +
       '`node` did not run. Try `npm rebuild node --ignore-scripts=false`, or install Node 24.',
   );
+}
+
+// A test decodes a store with the real jq, which npm does not have.
+function provideJq() {
+  const has = (command) => spawnSync(command, ['--version'], { shell }).status === 0;
+  if (has('jq')) return;
+  if (process.getuid?.() === 0 && has('apt-get')) {
+    process.stderr.write('setup: installing jq for the tests\n');
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    const options = { env, stdio: ['ignore', 'ignore', 2] };
+    spawnSync('apt-get', ['update', '-qq'], options);
+    spawnSync('apt-get', ['install', '-y', '-qq', 'jq'], options);
+  }
+  if (!has('jq'))
+    fail('the tests need jq: install it (Debian: `apt-get install jq`), then try again.');
 }
 
 function fail(message) {

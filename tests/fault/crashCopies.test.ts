@@ -113,7 +113,7 @@ describe('a copy of the folder taken at any moment, as a kill leaves it', () => 
       workload.pair('a', 'b'),
     ];
     const copies: ReadonlyMap<string, Known>[] = [];
-    for (let moment = 0; moment < 14; moment++) {
+    for (let moment = 0; moment < 10; moment++) {
       const until_ = scene.disk.calls.length + 97 + moment * 13;
       await until(() => scene.disk.calls.length >= until_);
       const known = workload.snapshot();

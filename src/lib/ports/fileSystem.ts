@@ -61,8 +61,11 @@ export const OPEN = {
   folder: constants.O_RDONLY | (constants.O_DIRECTORY ?? 0),
 } as const;
 
-/** Whether the platform has `O_DSYNC`; without it a write is followed by `datasync`. */
-export const HAS_DURABLE_WRITE = constants.O_DSYNC !== undefined;
+/**
+ * Whether a write on `O_DSYNC` is durable; where not, a write is followed by `datasync`. macOS does not
+ * flush the drive for `O_DSYNC`, but Node does for `datasync` (`F_FULLFSYNC`).
+ */
+export const HAS_DURABLE_WRITE = constants.O_DSYNC !== undefined && process.platform !== 'darwin';
 
 /** The platform's numbers of flags, for file systems of our own. */
 export { constants as FLAGS } from 'node:fs';

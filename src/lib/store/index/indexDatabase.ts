@@ -1,5 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { LRUCache } from 'lru-cache';
+import { StoreError } from '../../errors.ts';
 import { indexError, IndexUnusable } from './indexError.ts';
 import { INDEX_FORMAT, SCHEMA } from './schema.ts';
 import type { Stamp } from './pendingRuns.ts';
@@ -58,30 +59,30 @@ export class IndexDatabase {
   }
 
   get(sql: string, ...values: readonly Value[]): Columns | undefined {
-    return attempt(() => this.#prepare(sql).get(...values));
+    return this.#attempt(() => this.#prepare(sql).get(...values));
   }
 
   all(sql: string, ...values: readonly Value[]): Columns[] {
-    return attempt(() => this.#prepare(sql).all(...values));
+    return this.#attempt(() => this.#prepare(sql).all(...values));
   }
 
   /** For SQL with `$1`, `$2`… as PostgreSQL has it. */
   query(sql: string, params: readonly Value[]): Columns[] {
     const named = Object.fromEntries(params.map((value, i) => [`$${i + 1}`, value]));
-    return attempt(() => this.#prepare(sql).all(named));
+    return this.#attempt(() => this.#prepare(sql).all(named));
   }
 
   /** Returns the rowid of an inserted row. */
   run(sql: string, ...values: readonly Value[]): number {
-    return attempt(() => Number(this.#prepare(sql).run(...values).lastInsertRowid));
+    return this.#attempt(() => Number(this.#prepare(sql).run(...values).lastInsertRowid));
   }
 
   /** All of `work` or nothing. */
   transaction(work: () => void): void {
-    attempt(() => this.#database.exec('BEGIN IMMEDIATE'));
+    this.#attempt(() => this.#database.exec('BEGIN IMMEDIATE'));
     try {
       work();
-      attempt(() => this.#database.exec('COMMIT'));
+      this.#attempt(() => this.#database.exec('COMMIT'));
     } catch (error) {
       // SQLite has rolled back by itself after some failures, a full disk among them.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
@@ -105,7 +106,7 @@ export class IndexDatabase {
   }
 
   close(): void {
-    if (this.#database.isOpen) attempt(() => this.#database.close());
+    if (this.#database.isOpen) this.#attempt(() => this.#database.close());
   }
 
   #create({ storeId, timeline }: IndexIdentity): void {
@@ -134,12 +135,14 @@ export class IndexDatabase {
     }
     return statement;
   }
-}
 
-function attempt<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw indexError(error);
+  /** Who was under way when the store was closed is told so. */
+  #attempt<T>(work: () => T): T {
+    if (!this.#database.isOpen) throw new StoreError('STORE_CLOSED', 'the store has been closed');
+    try {
+      return work();
+    } catch (error) {
+      throw indexError(error);
+    }
   }
 }
