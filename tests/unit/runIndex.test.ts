@@ -480,6 +480,6 @@ describe('an index on disk', () => {
       expect(indexError(failure(code))).toBeInstanceOf(IndexUnusable);
     expect(indexError('text')).toMatchObject({ code: 'STORAGE_FAILED' });
     index.close();
-    expect(() => index.get('run-1')).toThrow(expect.objectContaining({ code: 'STORAGE_FAILED' }));
+    expect(() => index.get('run-1')).toThrow(expect.objectContaining({ code: 'STORE_CLOSED' }));
   });
 });

@@ -58,6 +58,7 @@ export class Checkpointer {
   #cancel: (() => void) | undefined;
   /** Something was touched during a pass, which may have looked at it already. */
   #again = false;
+  #seenSegment = 0;
   #stopped = false;
 
   constructor(parts: CheckpointerParts) {
@@ -67,7 +68,7 @@ export class Checkpointer {
   /** A durable commit touched this run. */
   touched(live: LiveRun): void {
     if (live.tail.bytes > this.#parts.tuning.tailBytesMax) this.#urgent.add(live);
-    if (this.#urgent.size > 0 || this.#isOverKeep()) this.#begin();
+    if (this.#urgent.size > 0 || this.#hasOutgrown()) this.#begin();
     this.#beginLater();
   }
 
@@ -91,6 +92,7 @@ export class Checkpointer {
   }
 
   async #run(): Promise<void> {
+    this.#seenSegment = this.#parts.journal.newestSegment;
     try {
       await this.#saveAll(this.#due());
       await this.#trim();
@@ -112,7 +114,8 @@ export class Checkpointer {
   #due(): LiveRun[] {
     const { runs, clock, tuning } = this.#parts;
     const quietSince = clock.now() - tuning.quietMs;
-    const oldEnd = this.#endOfOldSegments();
+    // A pass under load takes everything: the next one then is far off, and its files are larger.
+    const oldEnd = this.#isOutgrown() ? Infinity : this.#endOfOldSegments();
     const due = [...runs.busy].filter(
       (live) =>
         live.firstUnsaved > 0 &&
@@ -124,9 +127,18 @@ export class Checkpointer {
     return due;
   }
 
-  #isOverKeep(): boolean {
-    const { journal } = this.#parts;
-    return journal.segmentCount > 1 && this.#isTooMuch(journal.bytes, journal.segmentCount);
+  /** Too large, and by a segment that no pass has seen: the same pass again would find nothing. */
+  #hasOutgrown(): boolean {
+    const isSeen = this.#parts.journal.newestSegment === this.#seenSegment;
+    return !isSeen && this.#isOutgrown();
+  }
+
+  /** Twice what is kept: what a pass removes is then as much as it leaves. */
+  #isOutgrown(): boolean {
+    const { journal, tuning } = this.#parts;
+    if (journal.segmentCount < 2) return false;
+    const bytesMax = Math.min(2 * tuning.journalBytesKeep, tuning.journalBytesMax);
+    return journal.bytes > bytesMax || journal.segmentCount > SEGMENTS_KEEP;
   }
 
   #isTooMuch(bytes: number, segments: number): boolean {

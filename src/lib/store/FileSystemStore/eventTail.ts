@@ -32,12 +32,13 @@ interface Chunk {
  */
 export class EventTail {
   #chunks: Chunk[] = [];
+  #bytes = 0;
   /** The last chunk belongs to a `taken` snapshot: what comes goes into a new one. */
   #isTaken = false;
 
   /** Bytes of the lines. */
   get bytes(): number {
-    return this.#chunks.reduce((sum, { lines }) => sum + lines.length, 0);
+    return this.#bytes;
   }
 
   add(event: EventRow): void {
@@ -47,7 +48,9 @@ export class EventTail {
       this.#chunks.push(chunk);
       this.#isTaken = false;
     }
+    const before = chunk.lines.length;
     chunk.lines.add(`{"event":${eventToText(event)}`);
+    this.#bytes += chunk.lines.length - before;
     chunk.count++;
     if (event.idempotencyKey !== null) chunk.keyed++;
   }
@@ -85,6 +88,7 @@ export class EventTail {
   /** Forgets what was `taken` and is in a run file now, up to this event. */
   drop(throughSeq: number): void {
     this.#chunks = this.#chunks.filter(({ firstSeq }) => firstSeq > throughSeq);
+    this.#bytes = this.#chunks.reduce((sum, { lines }) => sum + lines.length, 0);
     if (this.#chunks.length === 0) this.#isTaken = false;
   }
 }

@@ -124,6 +124,11 @@ export class Journal {
     return this.#writer.bytes;
   }
 
+  /** The number of the segment that is written, or was last. */
+  get newestSegment(): number {
+    return this.#writer.segments.at(-1)?.number ?? 0;
+  }
+
   get segmentCount(): number {
     return this.#writer.segments.length;
   }
