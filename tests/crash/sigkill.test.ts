@@ -19,7 +19,12 @@ afterEach(async () => {
 });
 
 /** Runs a writer, kills it after so many acknowledgements, and returns what it had acknowledged. */
-function killedAfter(url: string, callers: number, prefix: string, lines: number): Promise<string[]> {
+function killedAfter(
+  url: string,
+  callers: number,
+  prefix: string,
+  lines: number,
+): Promise<string[]> {
   return new Promise((resolve, reject) => {
     const args = [WRITER, url, String(callers), prefix];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -30,7 +35,8 @@ function killedAfter(url: string, callers: number, prefix: string, lines: number
     });
     child.once('error', reject);
     child.once('close', (_code, signal) => {
-      if (signal !== 'SIGKILL') reject(new Error(`the writer ended by itself: ${text.slice(-500)}`));
+      if (signal !== 'SIGKILL')
+        reject(new Error(`the writer ended by itself: ${text.slice(-500)}`));
       // A last line without its newline was cut by the kill.
       else resolve(text.slice(0, text.lastIndexOf('\n')).split('\n').slice(1));
     });

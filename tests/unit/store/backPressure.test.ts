@@ -84,8 +84,7 @@ describe('back-pressure', () => {
     scene.clock.advance(20);
     for (let n = 0; n < 60; n++) await append(store);
     const first = scene.at('data', 'journal', '0000000001.ndjson');
-    const isGone = () =>
-      scene.disk.calls.findLast(({ path }) => path === first)?.op === 'unlink';
+    const isGone = () => scene.disk.calls.findLast(({ path }) => path === first)?.op === 'unlink';
     await until(isGone);
     expect((await store.verify()).findings).toEqual([]);
   });
