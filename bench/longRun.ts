@@ -43,12 +43,12 @@ export const longRun: Question = {
         target: { is: '≤', value: 6 },
       },
       {
-        name: 'growth of memory (RSS), from the first tenth to the last',
+        name: 'growth of memory (RSS) over that under the same load on short runs',
         value: (found.rssLateBytes - found.rssEarlyBytes) / MIB,
         unit: 'MiB',
         target: { is: '<', value: 64 },
         note:
-          `${mib(found.rssEarlyBytes)} at first, ${mib(found.rssPeakBytes)} at most; ` +
+          `${mib(found.rssEarlyBytes)} under short runs, ${mib(found.rssPeakBytes)} at most; ` +
           `in use after a collection ${mib(found.heapEarlyBytes)}, then ${mib(found.heapLateBytes)}`,
       },
     ];

@@ -44,7 +44,9 @@ export class EventTail {
   add(event: EventRow): void {
     let chunk = this.#chunks.at(-1);
     if (chunk === undefined || this.#isTaken || chunk.lines.length >= CHUNK_BYTES_MAX) {
-      chunk = { lines: new LineBuffer(CHUNK_BYTES_MIN), firstSeq: event.seq, count: 0, keyed: 0 };
+      // As large as the one before has become: growing again would only leave garbage.
+      const capacity = Math.max(CHUNK_BYTES_MIN, chunk?.lines.capacity ?? 0);
+      chunk = { lines: new LineBuffer(capacity), firstSeq: event.seq, count: 0, keyed: 0 };
       this.#chunks.push(chunk);
       this.#isTaken = false;
     }

@@ -61,6 +61,11 @@ export class LineBuffer {
     return this.#length;
   }
 
+  /** Bytes that it has room for before it grows. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
   /** A view of what was gathered; good until `clear`. */
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.#length);
