@@ -1,6 +1,6 @@
 /**
  * A map that can be forked in constant time: a fork sees its base until it sets a key itself, and
- * the base never sees the fork. Values are never `undefined` and keys are never removed.
+ * the base never sees the fork. Values are never `undefined`.
  */
 export class LayeredMap<K, V> {
   #base: LayeredMap<K, V> | undefined;
@@ -22,6 +22,11 @@ export class LayeredMap<K, V> {
   set(key: K, value: V): void {
     this.#own ??= new Map();
     this.#own.set(key, value);
+  }
+
+  /** Takes back what was set here; what the base has is seen again. */
+  forget(key: K): void {
+    this.#own?.delete(key);
   }
 
   /** In the order in which keys were first set, base first. */

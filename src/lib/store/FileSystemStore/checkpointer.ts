@@ -96,13 +96,18 @@ export class Checkpointer {
     try {
       await this.#saveAll(this.#due());
       await this.#trim();
+      // Syncing the index stands in everybody's way: better while there is nobody.
+      if (this.#firstUnsaved() === Infinity) this.#parts.index.checkpointToDisk();
     } catch (error) {
       this.#failed(storageError(error, 'writing run files'));
     }
     if (this.#stopped) return;
     if (this.failure !== undefined || this.#firstUnsaved() !== Infinity) this.#beginLater();
-    // Syncing the index stands in everybody's way: better while there is nobody.
-    else this.#parts.index.checkpointToDisk();
+  }
+
+  /** The journal is too large: makes it smaller, or finds out that it may be so large. */
+  relieve(): void {
+    if (this.#pass === undefined) this.#begin();
   }
 
   /** Nothing is lost: the log still has it. Writers that wait for room are told. */
@@ -185,9 +190,12 @@ export class Checkpointer {
 
   async #write(live: LiveRun): Promise<Saving> {
     const { runFiles, index } = this.#parts;
-    if (live.hasDoomedFiles) {
+    // Again, if it was deleted once more meanwhile: what is written next must stay.
+    while (live.hasDoomedFiles) {
       const { generation } = live;
       await runFiles.syncFolders(new Set([await runFiles.removeRun(live.id)]));
+      // The next life begins with part 1 again: what was to go of this one has gone.
+      this.#garbage = this.#garbage.filter(({ runId }) => runId !== live.id);
       if (live.generation === generation) live.hasDoomedFiles = false;
     }
     const { id: runId, generation, position, createdPosition, parts, durable: state } = live;
@@ -230,12 +238,13 @@ export class Checkpointer {
       // A pin may have come meanwhile.
       await journal.removeOldest(Math.min(count, this.#removableCount()));
     }
-    journal.excuse(this.#bytesUpTo(this.#firstUnsaved() - 1));
+    journal.excuse(this.#bytesUpTo(Math.min(this.#firstUnsaved() - 1, journal.durable)));
   }
 
   #removableCount(): number {
     const { journal, pins } = this.#parts;
-    const firstNeeded = Math.min(this.#firstUnsaved(), pins.lowest + 1);
+    // Commits whose callers were not told yet have touched no run so far.
+    const firstNeeded = Math.min(this.#firstUnsaved(), pins.lowest + 1, journal.durable + 1);
     let bytes = journal.bytes;
     let count = 0;
     for (const segment of journal.removableSegments) {

@@ -35,9 +35,12 @@ export async function closeRooms(
     index.close();
     if (isWhole && hasChanged && !mode.isPrivate) await leaveClosedMark(rooms);
   } finally {
-    index.close();
-    await journal.close();
-    await lock.release();
+    try {
+      index.close();
+      await journal.close();
+    } finally {
+      await lock.release();
+    }
   }
 }
 

@@ -44,6 +44,8 @@ export class Committer implements RunWriter {
   readonly runs: LiveRuns;
   readonly #parts: CommitterParts;
   #closed = false;
+  /** The last of those who wait for room; nobody overtakes it. */
+  #lastAdmitted: Promise<void> | undefined;
 
   constructor(parts: CommitterParts) {
     this.#parts = parts;
@@ -54,6 +56,7 @@ export class Committer implements RunWriter {
   async write<T>(runId: string, decide: Decide, answer: (state: RunState) => T): Promise<T> {
     checkId(runId, 'runId');
     this.refuseNested([runId]);
+    if (this.#isCrowded) await this.admit();
     let live;
     while ((live = this.ready(runId)) === undefined) await this.makeReady(runId);
     let changes;
@@ -84,20 +87,41 @@ export class Committer implements RunWriter {
     return live === undefined ? this.#parts.index.get(runId)?.row : live.durable.run;
   }
 
-  /** The run, when it is in memory and there is room to write; good within this tick only. */
+  /** The run, when it is in memory; good within this tick only. Else `makeReady`, and ask again. */
   ready(runId: string): LiveRun | undefined {
     this.refuseUnwritable();
-    const { journal } = this.#parts;
-    return journal.isQueueFull || journal.isOverfull ? undefined : this.runs.ready(runId);
+    return this.runs.ready(runId);
   }
 
-  /** Waits for room, or loads the run; then ask `ready` again. */
-  async makeReady(runId: string): Promise<void> {
+  makeReady(runId: string): Promise<void> {
+    return this.runs.load(runId);
+  }
+
+  get #isCrowded(): boolean {
+    const { journal } = this.#parts;
+    return this.#lastAdmitted !== undefined || journal.isQueueFull || journal.isOverfull;
+  }
+
+  /** Back-pressure: resolves when there is room to write, for those who wait in their order. */
+  async admit(): Promise<void> {
+    const admitted = this.#roomAfter(this.#lastAdmitted);
+    this.#lastAdmitted = admitted;
+    try {
+      await admitted;
+    } finally {
+      if (this.#lastAdmitted === admitted) this.#lastAdmitted = undefined;
+    }
+  }
+
+  async #roomAfter(before: Promise<void> | undefined): Promise<void> {
+    await before?.catch(() => undefined);
     const { journal, stuck } = this.#parts;
-    if (!journal.isQueueFull && !journal.isOverfull) return this.runs.load(runId);
-    const failure = journal.isOverfull ? stuck() : undefined;
-    if (failure !== undefined) throw failure;
-    await journal.changed.wait();
+    while (journal.isQueueFull || journal.isOverfull) {
+      this.refuseUnwritable();
+      const failure = journal.isOverfull ? stuck() : undefined;
+      if (failure !== undefined) throw failure;
+      await journal.changed.wait();
+    }
   }
 
   /** Queues one commit of these changes; nothing else ran since they were decided. */

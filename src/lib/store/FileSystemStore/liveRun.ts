@@ -101,8 +101,11 @@ export class LiveRun {
 
   #append(event: EventRow): void {
     this.tail.add(event);
+    const { idempotencyKey: key } = event;
+    if (key === null) return;
     // From here on the index answers for its idempotency key.
-    this.durable.eventByKey.clear();
+    this.durable.eventByKey.forget(key);
+    if (this.decided.eventByKey.get(key) === event) this.decided.eventByKey.forget(key);
   }
 
   #forget(): void {

@@ -165,7 +165,10 @@ async function wire(recovery: Recovery, journal: Journal): Promise<Rooms> {
     clock,
     random,
     refusal,
-    stuck: () => checkpointer.failure,
+    stuck: () => {
+      checkpointer.relieve();
+      return checkpointer.failure;
+    },
     onSettled: (live) => {
       flusher.schedule();
       checkpointer.touched(live);

@@ -1,9 +1,10 @@
-import { isStoreError, StoreError } from '../../errors.ts';
+import { StoreError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { Change } from '../../model/change.ts';
 import { checkId, checkList, invalid } from '../../model/check.ts';
 import type { RunRow } from '../../model/entities.ts';
 import type { RunState } from '../../model/runState.ts';
+import type { Transaction } from '../contract.ts';
 import type { ActiveTransaction, Committer } from './committer.ts';
 import type { LiveRun } from './liveRun.ts';
 import type { Decide, RunWriter } from './writer.ts';
@@ -83,20 +84,21 @@ export async function runTransaction<T>(
 ): Promise<T> {
   const ids = checkRunIds(runIds);
   committer.refuseNested(ids);
+  let conflict: unknown;
   for (let tries = 0; tries < LIMITS.transactionTriesMax; tries++) {
-    const done = await tryTransaction(committer, ids, work);
-    if (done !== undefined) return done.result;
+    const outcome = await tryTransaction(committer, ids, work);
+    if ('result' in outcome) return outcome.result;
+    conflict = outcome.conflict;
   }
-  const message = `other writers moved the runs ${LIMITS.transactionTriesMax} times in a row`;
-  throw new StoreError('VERSION_CONFLICT', message);
+  throw conflict;
 }
 
-/** `undefined`: another writer came in between, and nothing was stored. */
+/** `conflict`: another writer came in between, and nothing was stored. */
 async function tryTransaction<T>(
   committer: Committer,
   ids: readonly string[],
   work: (writer: RunWriter) => Promise<T>,
-): Promise<{ readonly result: T } | undefined> {
+): Promise<{ readonly result: T } | { readonly conflict: unknown }> {
   const runs = new Map<string, StagedRun>();
   try {
     await stage(committer, ids, runs);
@@ -104,13 +106,13 @@ async function tryTransaction<T>(
     const outcome = await callBack(committer, ids, staging, work);
     const lives = [...runs.values()].map(({ live }) => live);
     if ('error' in outcome) {
-      // A refusal may rest on a mixture of before and after what another writer did.
-      if (isStoreError(outcome.error) && hasMoved(runs)) return undefined;
+      // An error may rest on a mixture of before and after what another writer did.
+      if (hasMoved(runs)) return { conflict: outcome.error };
       // What the callback saw may rest on queued commits: it fails as they fail.
       await settled(lives);
       throw outcome.error;
     }
-    if (hasMoved(runs)) return undefined;
+    if (hasMoved(runs)) return { conflict: movedRuns() };
     committer.refuseUnwritable();
     await commitStaged(committer, lives, staging.changes);
     return outcome;
@@ -120,6 +122,31 @@ async function tryTransaction<T>(
       committer.runs.release(live);
     }
   }
+}
+
+const RUN_CALLS = ['create', 'get', 'update', 'reset', 'retry', 'delete'] as const;
+const STEP_CALLS = ['create', 'get', 'list', 'ready', 'update', 'reset', 'retry'] as const;
+
+/** What a callback is given: the services also have calls that would see past the staging. */
+export function transactionOver(services: Transaction): Transaction {
+  const { runs, steps, events, artifacts } = services;
+  return {
+    runs: only<Transaction['runs']>(runs, RUN_CALLS),
+    steps: only<Transaction['steps']>(steps, STEP_CALLS),
+    events: only<Transaction['events']>(events, ['append']),
+    artifacts: only<Transaction['artifacts']>(artifacts, ['put', 'get']),
+  };
+}
+
+function only<Service extends object>(
+  service: Service,
+  names: readonly (keyof Service)[],
+): Service {
+  const bound = names.map((name) => {
+    const call = service[name] as (...args: readonly unknown[]) => unknown;
+    return [name, call.bind(service)];
+  });
+  return Object.fromEntries(bound) as Service;
 }
 
 /** Runs that were only read are not part of the commit; what was seen of them may be queued. */
@@ -156,6 +183,7 @@ async function stage(
   ids: readonly string[],
   runs: Map<string, StagedRun>,
 ): Promise<void> {
+  await committer.admit();
   for (const id of ids) {
     let live;
     while ((live = committer.ready(id)) === undefined) await committer.makeReady(id);
@@ -163,6 +191,11 @@ async function stage(
     committer.runs.hold(live);
     runs.set(id, { live, head: live.head, state: live.decided.fork() });
   }
+}
+
+function movedRuns(): StoreError {
+  const message = `other writers moved the runs ${LIMITS.transactionTriesMax} times in a row`;
+  return new StoreError('VERSION_CONFLICT', message);
 }
 
 function hasMoved(runs: ReadonlyMap<string, StagedRun>): boolean {
