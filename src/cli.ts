@@ -1,20 +1,21 @@
 #!/usr/bin/env node
-import { processContext } from './cli/processContext.ts';
-import { runProgram } from './cli/program.ts';
+// Nothing that needs a newer Node is imported before this has been asked.
+import { refusalOf, withoutSqliteWarning } from './cli/nodeVersion.ts';
 
-export { executePlan, type PlanOutcome } from './cli/recording/executePlan.ts';
-export { checkPlan, type Plan, type PlanStep } from './cli/recording/plan.ts';
-export type { PlanOptions } from './cli/recording/planOptions.ts';
-export { prepareResume, type Resumption } from './cli/recording/prepareResume.ts';
-export type { Acknowledged } from './cli/recording/recording.ts';
-export { Sink } from './cli/sink.ts';
-export { startPlan } from './cli/recording/startPlan.ts';
-export type { StepEnd } from './cli/recording/stepEnd.ts';
+export type { Acknowledged, Plan } from './cli/recorder.ts';
+
+/** What the command line records with, for those who bring their own surface. */
+export const loadRecorder = () => import('./cli/recorder.ts');
 
 // Node 22 does not say which module was started; there it is always this one.
 if ((import.meta as Partial<ImportMeta>).main ?? true) {
-  // The timers of a store never keep a process alive, and waiting for a busy store is one of them.
-  const awake = setInterval(() => undefined, 2 ** 30);
-  process.exitCode = await runProgram(process.argv.slice(2), processContext());
-  clearInterval(awake);
+  const refusal = refusalOf(process.versions.node);
+  if (refusal === undefined) {
+    process.emitWarning = withoutSqliteWarning(process.emitWarning.bind(process));
+    const { main } = await import('./cli/main.ts');
+    process.exitCode = await main();
+  } else {
+    process.stderr.write(`${refusal}\n`);
+    process.exitCode = 1;
+  }
 }

@@ -1,11 +1,13 @@
 import { fork } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import colours from 'picocolors';
-import { type Acknowledged, executePlan, prepareResume } from '../../src/cli.ts';
+import { type Acknowledged, loadRecorder } from '../../src/cli.ts';
 import { openStore, realFileSystem, type Store, systemClock } from '../../src/index.ts';
 import { Line } from './line.ts';
 import type { Message } from './messages.ts';
 import { PLAN, RECORDER, ROOT, STORE } from './plan.ts';
+
+const { executePlan, prepareResume } = await loadRecorder();
 
 /** How far the third step is when its recorder dies. */
 const KILL_AT_PERCENT = 55;
@@ -111,9 +113,9 @@ async function resume(store: Store, runId: string): Promise<void> {
 function tellNext(runId: string): void {
   const id = runId.slice(-8);
   console.log(`
-see it:              npm start -- show ${id}
-its output:          npm start -- events ${id}
-its report:          npm start -- cat ${id} .cache/demo/report.md
-record your own:     npm start -- record -- npm --version
+see it:              npm start -s -- show ${id}
+its output:          npm start -s -- events ${id}
+its report:          npm start -s -- cat ${id} .cache/demo/report.md
+record your own:     npm start -s -- record -- npm --version
 read it without us:  jq -c . .holdfast/journal/*.ndjson`);
 }

@@ -1,10 +1,12 @@
 // The process that the demonstration kills: it records the plan, and tells its parent of each write
 // only after the store has acknowledged it.
 import { Writable } from 'node:stream';
-import { executePlan, Sink, startPlan } from '../../src/cli.ts';
+import { loadRecorder } from '../../src/cli.ts';
 import { openStore, realFileSystem, systemClock } from '../../src/index.ts';
 import type { Message } from './messages.ts';
 import { PLAN, ROOT, STORE } from './plan.ts';
+
+const { executePlan, Sink, startPlan } = await loadRecorder();
 
 function tell(message: Message): void {
   process.send?.(message);

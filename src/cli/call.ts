@@ -1,13 +1,15 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { isStoreError, type Store } from '../index.ts';
+import type { Store } from '../index.ts';
 import type { CommandContext } from './context.ts';
+import { type Mode, type Opened, openForVerb } from './openForVerb.ts';
 import type { Sink } from './sink.ts';
-import { requireStore } from './storeFolder.ts';
+import { DEFAULT_STORE, storeUrl } from './storeFolder.ts';
 import { StatusLine } from './terminal.ts';
-import { json, plain } from './text.ts';
+import { json } from './text.ts';
 
-export const DEFAULT_STORE = 'file:./.holdfast';
+/** For a store that another process has. Milliseconds. */
+export const WAIT_MS = 10_000;
 
 /** One verb of the command line: what it takes, and what it does. `run` gives the exit code. */
 export interface Verb {
@@ -15,10 +17,13 @@ export interface Verb {
   readonly summary: string;
   readonly define: (command: Command) => Command;
   readonly run: (call: Call) => Promise<number>;
+  /** Whether options may also stand after the first of these arguments. Default: as defined. */
+  readonly takesLateOptions?: (args: readonly string[]) => boolean;
 }
 
 export interface CommonOptions {
   readonly store?: string;
+  readonly wait?: number;
   readonly json?: boolean;
   readonly debug?: boolean;
   readonly color?: boolean;
@@ -31,6 +36,8 @@ export class Call {
   readonly context: CommandContext;
   readonly args: readonly string[];
   readonly url: string;
+  /** How long a store that another process has is waited for. Milliseconds. */
+  readonly waitMs: number;
   readonly json: boolean;
   /** Whether `--` stood before the arguments. */
   readonly dashes: boolean;
@@ -55,7 +62,8 @@ export class Call {
     this.args = given.args;
     this.dashes = given.dashes;
     this.options = given.options;
-    this.url = common.store ?? (context.env['HOLDFAST_STORE'] || DEFAULT_STORE);
+    this.url = storeUrl(common.store ?? (context.env['HOLDFAST_STORE'] || DEFAULT_STORE));
+    this.waitMs = common.wait ?? WAIT_MS;
     this.json = common.json ?? false;
     const wanted = common.color !== false && !context.env['NO_COLOR'];
     this.colours = pc.createColors(wanted && context.terminal.stdout);
@@ -83,33 +91,30 @@ export class Call {
     return writeObject(this.context.stdout, value);
   }
 
-  /** Verbs that only look make no store, and look at a damaged one too. */
-  async withStore<T>(mode: 'read' | 'write', work: (store: Store) => Promise<T>): Promise<T> {
-    const { openStore, cwd, fileSystem } = this.context;
-    if (mode === 'read') await requireStore(this.url, cwd, fileSystem);
-    this.status.show(() => `opening ${this.url}; a busy store is waited for …`);
-    const store = await (mode === 'read' ? this.#openToRead() : openStore(this.url));
+  /**
+   * Opens the store, works with it and closes it. `onCloseFailure` gives the result when only the
+   * closing has failed; without it that is a failure of the verb.
+   */
+  async withStore<T>(
+    mode: Mode,
+    work: (store: Store, opened: Opened) => Promise<T>,
+    onCloseFailure?: (error: unknown, result: T) => Promise<T>,
+  ): Promise<T> {
+    const opened = await openForVerb(this, mode);
+    const { store } = opened;
     let result: T;
     try {
-      await this.status.clear();
-      result = await work(store);
+      result = await work(store, opened);
     } catch (error) {
       await closeAfter(store, error);
       throw error;
     }
-    await store.close();
-    return result;
-  }
-
-  /** What stands before the damage can still be seen; it takes longer, for nothing is trusted. */
-  async #openToRead(): Promise<Store> {
-    const { openStore } = this.context;
     try {
-      return await openStore(this.url, { create: false });
+      await store.close();
+      return result;
     } catch (error) {
-      if (!isStoreError(error, 'JOURNAL_CORRUPT')) throw error;
-      await this.note(`holdfast: ${plain(error.message)} — shown is what stands before it`);
-      return openStore(this.url, { readOnly: true });
+      if (onCloseFailure === undefined) throw error;
+      return onCloseFailure(error, result);
     }
   }
 }

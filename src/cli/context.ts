@@ -4,7 +4,7 @@ import type { Sink } from './sink.ts';
 /** The world as the commands see it. Tests hand in their own, and run every verb in one process. */
 export interface CommandContext {
   readonly openStore: (url: string, options?: OpenOptions) => Promise<Store>;
-  readonly repairStore: (url: string) => Promise<RepairReport>;
+  readonly repairStore: (url: string, options?: OpenOptions) => Promise<RepairReport>;
   readonly fileSystem: FileSystem;
   readonly clock: Clock;
   readonly stdout: Sink;

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { ERROR_CODES, type ErrorCode, isStoreError } from '../index.ts';
+import { ERROR_CODES, type ErrorCode, isStoreError, type StoreError } from '../index.ts';
 import { messageOf, stacksOf } from './errorFacts.ts';
 import { json, plain } from './text.ts';
 
@@ -40,14 +40,17 @@ export const EXIT_OF_CODE: Readonly<Record<ErrorCode, number>> = {
   ABORTED: EXIT.failed,
 };
 
-/** What the command line itself refuses to do, and what to do instead. */
+/**
+ * What the command line itself refuses to do, and what to do instead. With a `cause` it is that
+ * failure of the store, with a remedy that fits where it happened.
+ */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly remedy: string;
   readonly exitCode: number;
 
-  constructor(message: string, remedy: string, exitCode: number = EXIT.usage) {
-    super(message);
+  constructor(message: string, remedy: string, exitCode: number = EXIT.usage, cause?: StoreError) {
+    super(message, cause === undefined ? undefined : { cause });
     this.remedy = remedy;
     this.exitCode = exitCode;
   }
@@ -71,11 +74,13 @@ function failureOf(error: unknown): Failure {
     return { code, message, remedy: ERROR_CODES[code].remedy };
   }
   if (error instanceof CommanderError) {
-    const message = error.message.replace(/^error: /, '');
+    // `Did you mean` stands on a line of its own there.
+    const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
     return { code: 'USAGE', message, remedy: 'see `holdfast --help`' };
   }
   if (error instanceof CommandError) {
-    return { code: 'USAGE', message: error.message, remedy: error.remedy };
+    const code = isStoreError(error.cause) ? error.cause.code : 'USAGE';
+    return { code, message: error.message, remedy: error.remedy };
   }
   return {
     code: 'UNEXPECTED',

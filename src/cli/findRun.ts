@@ -1,4 +1,5 @@
 import { isStoreError, type Run, type Store, StoreError } from '../index.ts';
+import { CommandError, EXIT } from './failure.ts';
 
 const ABBREVIATION_MIN = 4;
 const PAGE = 1_000;
@@ -9,9 +10,15 @@ export async function findRun(store: Store, given: string): Promise<Run> {
   try {
     return await store.runs.get(given);
   } catch (error) {
-    if (!isStoreError(error, 'NOT_FOUND') || given.length < ABBREVIATION_MIN) throw error;
+    if (!isStoreError(error, 'NOT_FOUND')) throw error;
+    if (given.length < ABBREVIATION_MIN) throw tooShort(given, error);
     return byAbbreviation(store, given, error);
   }
+}
+
+function tooShort(given: string, cause: StoreError): CommandError {
+  const remedy = `give at least four characters of its beginning or end, or \`last\``;
+  return new CommandError(`no run has the id ${given}`, remedy, EXIT.notFound, cause);
 }
 
 async function newest(store: Store): Promise<Run> {

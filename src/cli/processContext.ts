@@ -17,12 +17,17 @@ export function processContext(): CommandContext {
     stdout: new Sink(stdout),
     stderr: new Sink(stderr),
     terminal: { stdin: stdin.isTTY, stdout: stdout.isTTY, stderr: stderr.isTTY },
-    columns: stdout.columns ?? (Number(env['COLUMNS']) || COLUMNS_WITHOUT_TERMINAL),
+    columns: columnsOf(stdout.columns, env['COLUMNS']),
     env,
     cwd: process.cwd(),
     onSignal,
     confirm,
   };
+}
+
+/** Some terminals say that they have no columns at all: that is not known, like no terminal. */
+export function columnsOf(terminal: number | undefined, variable: string | undefined): number {
+  return terminal || Number(variable) || COLUMNS_WITHOUT_TERMINAL;
 }
 
 function onSignal(listener: (signal: NodeJS.Signals) => void): () => void {

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { Call, type CommonOptions, DEFAULT_STORE, type Verb } from './call.ts';
+import { Call, type CommonOptions, type Verb, WAIT_MS } from './call.ts';
 import { artifacts } from './commands/artifacts.ts';
 import { cat } from './commands/cat.ts';
 import { events } from './commands/events.ts';
@@ -13,6 +13,9 @@ import { verify } from './commands/verify.ts';
 import type { CommandContext } from './context.ts';
 import { describeFailure, EXIT, exitCodeOf } from './failure.ts';
 import { isBrokenPipe } from './sink.ts';
+import { DEFAULT_STORE } from './storeFolder.ts';
+import { wait } from './values.ts';
+import { VERSION } from './version.ts';
 
 const VERBS: readonly Verb[] = [
   record,
@@ -78,9 +81,11 @@ interface Wiring {
 function buildProgram(context: CommandContext, wiring: Wiring): Command {
   const program = withCommonOptions(
     new Command('holdfast').description(
-      'Records commands as durable runs, and shows what was recorded.',
+      'Records commands as durable runs, and shows what was recorded. A store has one owner at a ' +
+        'time: while `record` runs, every other verb on the same store waits (see --wait).',
     ),
   )
+    .version(VERSION)
     .enablePositionalOptions()
     .exitOverride()
     // The one line of a usage error is written where every other error is: see `fail`.
@@ -93,11 +98,14 @@ function addVerb(program: Command, verb: Verb, context: CommandContext, wiring: 
   const command = withCommonOptions(program.command(verb.name).description(verb.summary));
   verb.define(command);
   command.action(async () => {
+    const args = verb.takesLateOptions?.(wiring.dashes ? [] : command.args)
+      ? withLateOptions(command)
+      : command.args;
     const own = command.opts<CommonOptions>();
     const outer = program.opts<CommonOptions>();
     const color = own.color !== false && outer.color !== false;
     const call = new Call(context, {
-      args: command.args,
+      args,
       options: own,
       common: { ...outer, ...own, color },
       dashes: wiring.dashes,
@@ -110,10 +118,26 @@ function addVerb(program: Command, verb: Verb, context: CommandContext, wiring: 
   });
 }
 
+/** Takes options out of the arguments after the first; gives the arguments that are left. */
+function withLateOptions(command: Command): readonly string[] {
+  const [first = '', ...rest] = command.args;
+  const { operands, unknown } = command.passThroughOptions(false).parseOptions(rest);
+  if (unknown[0] !== undefined) command.error(`unknown option '${unknown[0]}'`);
+  return [first, ...operands];
+}
+
 /** They stand before or after the verb. Without defaults here: what is set further in wins. */
 function withCommonOptions(command: Command): Command {
   return command
-    .option('--store <url>', `where the runs are kept (HOLDFAST_STORE, or ${DEFAULT_STORE})`)
+    .option(
+      '--store <folder>',
+      `where the runs are kept: a folder or file: URL (HOLDFAST_STORE, or ${DEFAULT_STORE})`,
+    )
+    .option(
+      '--wait <duration>',
+      `how long to wait while another process has the store (${WAIT_MS / 1_000}s)`,
+      wait,
+    )
     .option('--json', 'one line of JSON per result, for programs')
     .option('--debug', 'show where an error comes from')
     .option('--no-color', 'no colours (as with NO_COLOR)');

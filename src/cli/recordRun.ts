@@ -1,4 +1,11 @@
-import { ERROR_CODES, isStoreError, type Run, type Step, type Store } from '../index.ts';
+import {
+  ERROR_CODES,
+  type ErrorCode,
+  isStoreError,
+  type Run,
+  type Step,
+  type Store,
+} from '../index.ts';
 import type { Call } from './call.ts';
 import { messageOf } from './errorFacts.ts';
 import { EXIT } from './failure.ts';
@@ -7,8 +14,10 @@ import { executePlan, type PlanOutcome } from './recording/executePlan.ts';
 import type { Plan } from './recording/plan.ts';
 import type { PlanOptions } from './recording/planOptions.ts';
 import type { StepEnd } from './recording/stepEnd.ts';
+import { tookMs } from './runState.ts';
+import { isBrokenPipe } from './sink.ts';
 import { storeFolder } from './storeFolder.ts';
-import { duration, lastLines, plain, shortId } from './text.ts';
+import { bytes, duration, lastLines, plain, shortId } from './text.ts';
 
 interface RecordedRun {
   readonly store: Store;
@@ -24,16 +33,43 @@ interface RecordedRun {
 
 const FAILED_LINES = 5;
 
+/** The exit code, and whether it is that of the one command, which no later failure may replace. */
+export interface Performed {
+  readonly code: number;
+  readonly isOfCommand: boolean;
+}
+
 /** Executes a recorded plan and tells about it; gives the exit code of `record` and `resume`. */
-export async function perform(call: Call, given: RecordedRun): Promise<number> {
+export async function perform(call: Call, given: RecordedRun): Promise<Performed> {
   const { store, run, plan } = given;
   const view = new ProgressView(call, given);
-  const outcome = await executePlan(store, run.id, plan, {
-    ...optionsOf(call, given),
-    ...view.hooks,
-  });
-  await view.finish(outcome);
-  return exitCode(outcome, given.single);
+  try {
+    const options = { ...optionsOf(call, given), ...view.hooks };
+    const outcome = await executePlan(store, run.id, plan, options);
+    await view.finish(outcome);
+    const isOfCommand = given.single && outcome.ends.length > 0;
+    return { code: exitCode(outcome, given.single), isOfCommand };
+  } catch (error) {
+    const { commandEnd } = view;
+    if (commandEnd === undefined) throw error;
+    return stand(call, error, { code: exitCodeOfEnd(commandEnd.process), isOfCommand: true });
+  }
+}
+
+/** What to do when closing the store fails: the code of a command that has run stands. */
+export function afterCloseFailure(call: Call) {
+  return (error: unknown, performed: Performed): Promise<Performed> => {
+    if (performed.isOfCommand) return stand(call, error, performed);
+    throw error;
+  };
+}
+
+async function stand(call: Call, error: unknown, performed: Performed): Promise<Performed> {
+  // The reader of the results has gone away: nobody is there to be told.
+  if (isBrokenPipe(error)) return performed;
+  const { message, remedy } = adviceOn(error);
+  await call.note(`holdfast: the command has ended, but ${message} — ${remedy}`);
+  return performed;
 }
 
 function optionsOf(call: Call, given: RecordedRun): PlanOptions {
@@ -66,6 +102,7 @@ class ProgressView {
   readonly #call: Call;
   readonly #given: RecordedRun;
   readonly #active = new Map<string, { readonly step: Step; readonly since: number }>();
+  #lastEnd: StepEnd | undefined;
   /** Lines in the order in which they came, each after the one before has been written. */
   #written: Promise<void> = Promise.resolve();
 
@@ -80,29 +117,37 @@ class ProgressView {
       this.#draw();
     },
     onStepEnd: (end) => {
+      this.#lastEnd = end;
       this.#active.delete(end.stepId);
       if (!this.#given.single) this.#say(this.#stepLines(end));
     },
     onNotice: (text) => this.#say(`holdfast: ${plain(text)}`, true),
-    onStopped: (error) => this.#say(stoppedLine(error), true),
+    onStopped: (error) => this.#say(stoppedLine(error, this.#active.size > 0), true),
   };
+
+  /** How the one command has ended, once it has. */
+  get commandEnd(): StepEnd | undefined {
+    return this.#given.single ? this.#lastEnd : undefined;
+  }
 
   async finish(outcome: PlanOutcome): Promise<void> {
     this.#active.clear();
     await this.#written;
-    const { run, single } = this.#given;
+    const { run } = this.#given;
     if (this.#call.json) {
       await this.#call.object(outcome.run ?? { id: run.id, status: outcome.status });
       return;
     }
-    const end = outcome.ends.at(-1);
-    const time = single && end !== undefined ? ` in ${duration(end.process.durationMs)}` : '';
-    const how = single && end !== undefined && outcome.status !== 'succeeded' ? `: ${end.how}` : '';
-    const again = single || outcome.status === 'succeeded' ? 'show' : 'resume';
-    this.#say(
-      `● run ${shortId(run.id)} ${outcome.status}${time}${plain(how)} · holdfast ${again} ${shortId(run.id)}`,
-    );
+    this.#say(this.#summary(outcome));
     await this.#written;
+  }
+
+  #summary(outcome: PlanOutcome): string {
+    const { run, single } = this.#given;
+    const end = single ? outcome.ends.at(-1) : undefined;
+    const again = single || outcome.status === 'succeeded' ? 'show' : 'resume';
+    const what = end === undefined ? planSummary(outcome) : commandSummary(outcome, end);
+    return `● run ${shortId(run.id)} ${plain(what)} · holdfast ${again} ${shortId(run.id)}`;
   }
 
   #say(text: string, important = false): void {
@@ -139,10 +184,45 @@ class ProgressView {
   }
 }
 
-function stoppedLine(error: unknown): string {
-  const known = isStoreError(error);
-  const message = messageOf(error);
-  const what = known ? `${error.code}: ${message}` : message;
-  const remedy = known ? ERROR_CODES[error.code].remedy : 'run it again with --debug.';
-  return `holdfast: recording stopped, and the command goes on without it (${plain(what)}) — ${plain(remedy)}`;
+function planSummary({ status, stopped }: PlanOutcome): string {
+  return stopped === undefined ? status : `${status}: recording stopped`;
 }
+
+function commandSummary(outcome: PlanOutcome, end: StepEnd): string {
+  const { status, run, stopped, storedBytes } = outcome;
+  // As `ls` and `show` give it, where that is known.
+  const recorded = run === undefined ? undefined : tookMs(run, run.updatedAt.getTime());
+  const time = `in ${duration(recorded ?? end.process.durationMs)}`;
+  if (stopped === undefined)
+    return `${status} ${time}${status === 'succeeded' ? '' : `: ${end.how}`}`;
+  const { stdoutBytes, stderrBytes } = end.output;
+  const stored = `${bytes(storedBytes)} of ${bytes(stdoutBytes + stderrBytes)} of its output`;
+  const how = end.status === 'succeeded' ? 'succeeded' : end.how;
+  return `command ${how} ${time}, but recording stopped: ${stored} are stored`;
+}
+
+function stoppedLine(error: unknown, commandRuns: boolean): string {
+  const { message, remedy } = adviceOn(error);
+  const what = commandRuns ? ', and the command goes on without it' : '; no command is started';
+  return `holdfast: recording stopped${what} (${message}) — ${remedy}`;
+}
+
+/** What is to be done about a store that failed under a command: the command is not called again. */
+function adviceOn(error: unknown): { readonly message: string; readonly remedy: string } {
+  const known = isStoreError(error);
+  const what = messageOf(error);
+  const message = plain(known ? `${error.code}: ${what}` : what);
+  if (!known) return { message, remedy: 'run it again with --debug' };
+  const remedy = REMEDIES.get(error.code) ?? ERROR_CODES[error.code].remedy;
+  return { message, remedy: plain(remedy) };
+}
+
+const LOOK = '`holdfast verify` tells what is there';
+
+const REMEDIES: ReadonlyMap<ErrorCode, string> = new Map([
+  ['STORAGE_FULL', 'Free space, then record it again'],
+  ['STORAGE_FAILED', `mend the disk or its permissions, then record it again; ${LOOK}`],
+  ['STORE_POISONED', `mend the disk or its permissions, then record it again; ${LOOK}`],
+  ['OUTCOME_UNKNOWN', `whether the last of it was stored cannot be known; ${LOOK}`],
+  ['STORE_LOCKED', 'this process was stopped for long, and the store is now with another'],
+]);

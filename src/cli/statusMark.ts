@@ -1,11 +1,14 @@
-import type { RunStatus, StepStatus } from '../index.ts';
+import type { Run, RunStatus, Step, StepStatus } from '../index.ts';
 import type { Colours } from './call.ts';
+import { isInterrupted } from './runState.ts';
+import { shortId } from './text.ts';
 
-type Status = RunStatus | StepStatus;
+type Shown = RunStatus | StepStatus | 'interrupted';
 
-export const ICON: Readonly<Record<Status, string>> = {
+const ICON: Readonly<Record<Shown, string>> = {
   queued: '○',
   running: '●',
+  interrupted: '✂',
   blocked: '◌',
   succeeded: '✔',
   failed: '✖',
@@ -14,9 +17,10 @@ export const ICON: Readonly<Record<Status, string>> = {
   skipped: '⤼',
 };
 
-const COLOUR: Readonly<Record<Status, 'dim' | 'cyan' | 'yellow' | 'green' | 'red'>> = {
+const COLOUR: Readonly<Record<Shown, 'dim' | 'cyan' | 'yellow' | 'green' | 'red'>> = {
   queued: 'dim',
   running: 'cyan',
+  interrupted: 'yellow',
   blocked: 'yellow',
   succeeded: 'green',
   failed: 'red',
@@ -25,8 +29,24 @@ const COLOUR: Readonly<Record<Status, 'dim' | 'cyan' | 'yellow' | 'green' | 'red
   skipped: 'dim',
 };
 
+/** The status as people see it: what nobody runs any more is not `running`. */
+export function markOf(item: Run | Step): { readonly icon: string; readonly word: string } {
+  const shown = shownStatus(item);
+  return { icon: ICON[shown], word: shown.replace('_', ' ') };
+}
+
 /** A line that begins with a status mark, with that mark in the colour of the status. */
-export function coloured(colours: Colours, status: Status, line: string): string {
-  const icon = ICON[status];
-  return line.replace(icon, () => colours[COLOUR[status]](icon));
+export function coloured(colours: Colours, item: Run | Step, line: string): string {
+  const shown = shownStatus(item);
+  const icon = ICON[shown];
+  return line.replace(icon, () => colours[COLOUR[shown]](icon));
+}
+
+/** What to do about an interrupted run. */
+export function goOnHint({ id }: Run): string {
+  return `the recorder of ${shortId(id)} is gone: \`holdfast resume ${shortId(id)}\` goes on with it`;
+}
+
+function shownStatus(item: Run | Step): Shown {
+  return isInterrupted(item) ? 'interrupted' : item.status;
 }

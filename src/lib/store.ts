@@ -2,8 +2,9 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StoreError } from './errors.ts';
 import { createMemoryFileSystem } from './ports/memoryFileSystem.ts';
+import { realFileSystem } from './ports/fileSystem.ts';
 import type { RepairReport, Store } from './store/contract.ts';
-import { FileSystemStore } from './store/FileSystemStore.ts';
+import { FileSystemStore, type StorePlace } from './store/FileSystemStore.ts';
 import type { OpenOptions } from './store/options.ts';
 
 /**
@@ -17,29 +18,42 @@ import type { OpenOptions } from './store/options.ts';
  * for any other URL.
  */
 export async function openStore(url: string, options: OpenOptions = {}): Promise<Store> {
-  if (url === 'memory:') {
-    const fileSystem = options.fileSystem ?? createMemoryFileSystem();
-    const location = { location: url, isPrivate: true };
-    return FileSystemStore.open('/holdfast', { ...options, ...location, fileSystem });
-  }
-  const root = folderOf(url);
-  return FileSystemStore.open(root, { ...options, location: `file:${root}`, isPrivate: false });
+  return FileSystemStore.open(url === 'memory:' ? inMemory() : inFolder(url), options);
 }
 
 /**
  * Makes the store at `url` writable again after `JOURNAL_CORRUPT`. What it takes out is kept in a
  * folder that the report names; runs keep what their files, and the journal before the damage, say.
+ * `NOT_FOUND`, and nothing is made, where there is no store.
  */
 export async function repairStore(url: string, options: OpenOptions = {}): Promise<RepairReport> {
+  return FileSystemStore.repair(inFolder(url), options);
+}
+
+function inMemory(): StorePlace {
+  const fileSystem = createMemoryFileSystem();
+  return { root: '/holdfast', location: 'memory:', isPrivate: true, fileSystem };
+}
+
+function inFolder(url: string): StorePlace {
   const root = folderOf(url);
-  return FileSystemStore.repair(root, { ...options, location: url, isPrivate: false });
+  return { root, location: `file:${root}`, isPrivate: false, fileSystem: realFileSystem };
 }
 
 /** The folder that a `file:` URL names; relative ones start at the current folder. */
 function folderOf(url: string): string {
   if (typeof url !== 'string' || !url.startsWith('file:') || url.length === 'file:'.length) {
-    const message = `${url} names no store: use file:./folder or memory:`;
-    throw new StoreError('INVALID_ARGUMENT', message);
+    throw namesNoStore(url);
   }
-  return url.startsWith('file://') ? fileURLToPath(url) : resolve(url.slice('file:'.length));
+  if (!url.startsWith('file://')) return resolve(url.slice('file:'.length));
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw namesNoStore(url, cause);
+  }
+}
+
+function namesNoStore(url: unknown, cause?: unknown): StoreError {
+  const message = `${String(url)} names no store: use file:./folder or memory:`;
+  return new StoreError('INVALID_ARGUMENT', message, { cause });
 }

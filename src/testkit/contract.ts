@@ -9,6 +9,7 @@ import { idTests } from './contract/ids.ts';
 import { pageTests } from './contract/pages.ts';
 import { payloadTests } from './contract/payloads.ts';
 import { runTests } from './contract/runs.ts';
+import { secondTryTests } from './contract/secondTries.ts';
 import { closedTests, poisonedTests } from './contract/states.ts';
 import { stepTests } from './contract/steps.ts';
 import { StoreUnderTest, type Suite } from './contract/subject.ts';
@@ -75,6 +76,7 @@ const TESTS: readonly ((suite: Suite) => void)[] = [
   pageTests,
   filterTests,
   transactionTests,
+  secondTryTests,
   concurrencyTests,
   watchTests,
   deletionTests,

@@ -22,6 +22,13 @@ async function damagedStore(): Promise<ReadonlyMap<string, Buffer>> {
   return segmentsIn(scene.at('data'));
 }
 
+async function oldCursor(): Promise<string> {
+  const reader = await scene.open({ readOnly: true });
+  const position = reader.position();
+  await reader.close();
+  return position;
+}
+
 const payloads = async (store: Store) =>
   (await store.events.list(RUN, { limit: 100 })).items.map(({ payload }) => payload);
 
@@ -51,9 +58,7 @@ describe('repair', () => {
 
   test('begins a new history: cursors of the old one have expired', async () => {
     await damagedStore();
-    const reader = await scene.open({ readOnly: true });
-    const old = reader.position();
-    await reader.close();
+    const old = await oldCursor();
     await repair();
     const store = await scene.open();
     await store.events.append(RUN, { type: 'e' });
@@ -61,6 +66,39 @@ describe('repair', () => {
     await refusal(watched.next(), 'POSITION_EXPIRED');
     await refusal(store.pins.create({ name: 'p', after: old }), 'POSITION_EXPIRED');
     expect((await store.pins.create({ name: 'p' })).position).toBe(store.position());
+  });
+
+  test('breaks the pins of the old history: they hold nothing back until they are set anew', async () => {
+    await damagedStore();
+    const [, , id = ''] = Buffer.from(await oldCursor(), 'base64url')
+      .toString()
+      .split('.');
+    const old = { name: 'backup', position: 1, bytesMax: 1_000, broken: false, timeline: 1 };
+    await writeFile(scene.at('data', 'pins.json'), JSON.stringify([old]));
+    await repair();
+    let store = await scene.open();
+    const position = Buffer.from(`1.1.${id}`).toString('base64url');
+    const broken = { name: 'backup', position, bytesMax: 1_000, broken: true };
+    expect(await store.pins.list()).toEqual([broken]);
+    await store.pins.create({ name: 'other' });
+    await store.close();
+    store = await scene.open();
+    expect((await store.pins.list())[0]).toEqual(broken);
+    await refusal(store.pins.advance('backup', position), 'POSITION_EXPIRED');
+    const here = store.position();
+    expect(await store.pins.advance('backup', here)).toEqual({
+      ...broken,
+      position: here,
+      broken: false,
+    });
+    await store.close();
+    store = await scene.open();
+    expect(await store.pins.list()).toMatchObject([{ name: 'other' }, { broken: false }]);
+  });
+
+  test('of a folder without a store is refused and makes nothing', async () => {
+    await refusal(repair('typo'), 'NOT_FOUND');
+    expect(await readdir(scene.folder)).toEqual([]);
   });
 
   test('interrupted at any of its calls it loses nothing and can be done again [W8]', async () => {

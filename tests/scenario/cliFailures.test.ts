@@ -57,11 +57,25 @@ describe('wrong use', () => {
     [['ls', '--status', 'happy'], 'It is one of queued, running'],
     [['ls', '--tag', 'novalue'], 'A tag is written key=value'],
     [['ls', '--since', 'yesterday'], 'It is a date'],
+    [['ls', '--since', '2'], "option '--since <time>' argument '2' is invalid"],
+    [['ls', '--until', '2026-13-01'], "option '--until <time>' argument"],
+    [['ls', '--wait', 'soon'], "option '--wait <duration>' argument"],
+    [['ls', 'extra'], 'too many arguments'],
+    [['lss'], "unknown command 'lss' (Did you mean ls?)"],
+    [
+      ['ls', '--store', 'file://tmp/x'],
+      'file://tmp/x names a folder of another machine — write file:/tmp/x',
+    ],
+    [['ls', '--store', 'memory:'], 'memory: is empty in a new process'],
+    [['ls', '--store', ''], 'the store has no name'],
+    [['record', '--name', '', '--', 'true'], "option '--name <step>' argument"],
+    [['record', 'plan.yaml'], 'plan.yaml is no plan: plans are JSON'],
+    [['record', 'plan.json', 'more'], 'a plan takes no arguments: more'],
+    [['record', 'plan.json', '--jbos', '1'], "unknown option '--jbos'"],
     [['show'], "missing required argument 'run'"],
     [['show', 'a', 'b'], 'too many arguments'],
     [['record'], "missing required argument 'command'"],
     [['record', '--name', 'x', 'plan.json'], '--name and --artifact are for a single command'],
-    [['repair'], 'there is nobody to ask'],
   ])('%j is refused with one line and code 2', async (argv, message) => {
     const { code, stdout, stderr } = await world.run(argv);
     expect(code).toBe(2);
@@ -73,6 +87,36 @@ describe('wrong use', () => {
   test('looking at a store that is not there makes none', async () => {
     expect((await world.run(['ls'])).code).toBe(3);
     expect((await world.run(['stats'])).code).toBe(3);
+  });
+
+  test('where nothing was recorded yet, says how to', async () => {
+    const { code, stderr } = await world.run(['ls'], { env: {} });
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^holdfast: nothing is recorded here yet — `holdfast record -- .*\n$/);
+  });
+
+  test('a plan that is not there is named, with what to do', async () => {
+    const { code, stderr } = await world.run(['record', 'absent.json']);
+    expect({ code, stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringMatching(/^holdfast: there is no plan absent\.json — check the path/),
+    });
+  });
+
+  test('a store whose store.json is damaged is not sent in a circle', async () => {
+    await world.run(['record', '--', 'true']);
+    await world.write('store/store.json', '{');
+    const { code, stderr } = await world.run(['verify']);
+    expect(code).toBe(5);
+    expect(stderr).toMatch(/store\.json is damaged: restore it from a backup — [^\n]+\n$/);
+    expect(stderr).not.toContain('holdfast verify');
+  });
+
+  test('--version is that of the package', async () => {
+    const { version } = JSON.parse(
+      await readFile(join(import.meta.dirname, '../../package.json'), 'utf8'),
+    ) as { version: string };
+    expect(await world.run(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 
   test('help names every verb', async () => {

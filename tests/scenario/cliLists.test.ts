@@ -52,7 +52,7 @@ describe('holdfast ls', () => {
       ['gamma-run-3', 'beta-run-2'],
     ],
     [
-      ['--since', '1h'],
+      ['--since', '1w'],
       ['gamma-run-3', 'beta-run-2', 'alpha-run-1'],
     ],
     [['--until', '1h'], []],
@@ -66,10 +66,15 @@ describe('holdfast ls', () => {
   test('shows one line a run, and says when there are more', async () => {
     const { stdout, stderr } = await world.run(['ls', '--limit', '2']);
     expect(lines(stdout)).toEqual([
-      expect.stringMatching(/^○ queued {5}gamma-run-3 {3}build {11}\d.*Z {10}team=ads$/),
-      expect.stringMatching(/^✔ succeeded {2}beta-run-2 {4}test .* team=search$/),
+      expect.stringMatching(/^○ queued {7}gamma-run-3 {3}build {11}\d.*Z {10}team=ads$/),
+      expect.stringMatching(/^✔ succeeded {4}beta-run-2 {4}test .* team=search$/),
     ]);
     expect(stderr).toContain('and more');
+  });
+
+  test('finds the store by the path of its folder as well as by its URL', async () => {
+    const { code, stdout } = await world.run(['ls', '--json', '--store', world.path('store')]);
+    expect({ code, runs: lines(stdout).length }).toEqual({ code: 0, runs: 3 });
   });
 
   test('bytes stand in JSON as base64', async () => {
@@ -93,6 +98,12 @@ describe('a run is found', () => {
   test('by `last`, which is the newest', async () => {
     const { stdout } = await world.run(['show', '--json', 'last']);
     expect(JSON.parse(stdout)).toMatchObject({ id: 'gamma-run-3' });
+  });
+
+  test('only by four characters or more', async () => {
+    const { code, stderr } = await world.run(['show', 'alp']);
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^holdfast: no run has the id alp — give at least four characters/);
   });
 
   test('by an ending that two runs share: neither, and both are named', async () => {
@@ -125,6 +136,48 @@ describe('holdfast events, artifacts and cat', () => {
       },
     });
     expect((await following).code).toBe(0);
+  });
+
+  test('--follow ends with the run, after all that was recorded of it [EM-2]', async () => {
+    const store = await openStore(world.url);
+    // The verb closes what it has opened; this one is needed once more.
+    const shared = new Proxy(store, {
+      get(target, key) {
+        if (key === 'close') return () => Promise.resolve();
+        const value: unknown = Reflect.get(target, key);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+    await store.runs.update('alpha-run-1', { status: 'running' });
+    const openShared = () => Promise.resolve(shared);
+    const follow = (id: string) =>
+      world.run(['events', id, '--follow', '--json'], { openStore: openShared });
+    const following = follow('alpha-run-1');
+    await store.events.append('alpha-run-1', { type: 'late' });
+    await store.runs.update('alpha-run-1', { status: 'succeeded' });
+    const { code, stdout } = await following;
+    expect({ code, events: lines(stdout).length }).toEqual({ code: 0, events: 4 });
+    expect(await follow('beta-run-2')).toEqual({ code: 0, stdout: '', stderr: '' });
+    await store.close();
+  });
+
+  test('events have their date, and output shows where it was cut', async () => {
+    const store = await openStore(world.url);
+    const output = (text: string) =>
+      store.events.append('gamma-run-3', {
+        type: 'output',
+        occurredAt: new Date('2026-01-02T03:04:05Z'),
+        payload: { source: 'stdout', bytes: text.length, text },
+      });
+    for (const text of ['whole\n', 'cut', 'one\ntwo\n']) await output(text);
+    await store.close();
+    const { stdout } = await world.run(['events', 'gamma-run-3']);
+    expect(lines(stdout)[0]).toMatch(/^1 {7}2026-01-02 03:04:05Z /);
+    expect(lines(stdout).map((line) => line.replace(/.* │ /, ''))).toEqual([
+      'whole',
+      'cut…',
+      '… two',
+    ]);
   });
 
   test('artifacts shows the newest versions, or all, and no trick in a name', async () => {

@@ -1,6 +1,9 @@
+import * as fileSystem from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { executePlan } from '../../src/cli/recording/executePlan.ts';
 import { checkPlan, inOrder } from '../../src/cli/recording/plan.ts';
-import type { Clock, Step } from '../../src/index.ts';
+import { startPlan } from '../../src/cli/recording/startPlan.ts';
+import { type Clock, openStore, type Step, systemClock } from '../../src/index.ts';
 import { all, content, World } from './cliWorld.ts';
 
 let world: World;
@@ -48,12 +51,15 @@ describe('holdfast record plan.json', () => {
     expect((await world.run(['record', '--jobs', '2', 'plan.json'])).code).toBe(0);
   });
 
-  test('--jobs 1 runs one step at a time', async () => {
+  test('--jobs 1, also after the plan, runs one step at a time', async () => {
     const alone = 'mkdir busy && sleep 0.02 && rmdir busy';
     const names = ['a', 'b', 'c'];
     const plan = { workflow: 'w', steps: names.map((name) => ({ name, run: alone })) };
     await world.write('plan.json', plan);
-    expect((await world.run(['record', '--jobs', '1', 'plan.json'])).code).toBe(0);
+    const after = ['record', 'plan.json', '--jobs', '1', '--tag', 'k=v', '--json'];
+    const { code, stdout } = await world.run(after);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ status: 'succeeded', tags: { k: 'v' } });
   });
 
   test('a failed step skips what depends on it, and nothing else [SM-3]', async () => {
@@ -71,6 +77,50 @@ describe('holdfast record plan.json', () => {
     const found = await steps();
     expect(found['after']).toMatchObject({ status: 'skipped', skippedBy: 'bad' });
     expect(found['other']?.status).toBe('succeeded');
+  });
+
+  test('a step that cannot be started for its long arguments fails, and the others run on', async () => {
+    await world.write('plan.json', {
+      workflow: 'w',
+      steps: [
+        { name: 'long', run: 'sleep 0.05; touch done' },
+        { name: 'bad', run: ['echo', 'x'.repeat(3_000_000)] },
+        { name: 'after', run: 'true', dependsOn: ['bad'] },
+      ],
+    });
+    const { code, stderr } = await world.run(['record', '--jobs', '2', 'plan.json']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('✖ bad could not be started');
+    expect(await world.read('done')).toBe('');
+    const found = await steps();
+    expect(found['long']?.status).toBe('succeeded');
+    expect(found['bad']?.status).toBe('failed');
+    expect(found['after']?.status).toBe('skipped');
+  });
+
+  test('an error of the recorder itself is told once the commands that run have ended', async () => {
+    await using store = await openStore('memory:');
+    const plan = {
+      workflow: 'w',
+      steps: [
+        { name: 'slow', run: 'sleep 0.2; touch done' },
+        { name: 'odd', run: 'true' },
+      ],
+    };
+    const { id } = await startPlan(store, plan, { cwd: world.folder });
+    const executed = executePlan(store, id, plan, {
+      cwd: world.folder,
+      env: process.env,
+      fileSystem,
+      clock: systemClock,
+      jobs: 2,
+      onStepStart({ name }) {
+        if (name === 'odd') throw new Error('a defect');
+      },
+    });
+    await expect(executed).rejects.toThrow('a defect');
+    expect(await world.read('done')).toBe('');
+    expect((await store.steps.get(id, 'slow')).status).toBe('succeeded');
   });
 
   test('a step that takes too long is ended with all that it has started', async () => {

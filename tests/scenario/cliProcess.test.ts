@@ -68,16 +68,34 @@ describe('the real program', () => {
 
   test('a store that is busy is named with its owner, on one line and with code 4', async () => {
     const store = await openStore(world.url);
-    const stop = new AbortController();
     try {
-      const opening = (url: string) => openStore(url, { lockWaitMs: 0, signal: stop.signal });
-      const { code, stderr } = await world.run(['ls'], { openStore: opening });
+      const { code, stderr } = await world.run(['ls', '--wait', '0']);
       expect(code).toBe(4);
       expect(stderr).toContain(`${process.pid}`);
-      expect(stderr).toMatch(/^holdfast: [^\n]+ — [^\n]+\n$/);
+      expect(stderr).toMatch(/^holdfast: [^\n]+ — `--wait 5m` waits longer\n$/);
     } finally {
       await store.close();
     }
+  });
+
+  test('a busy store is waited for as long as --wait says, and one line says so', async () => {
+    const store = await openStore(world.url);
+    await store.runs.create({ id: 'the-run', workflow: 'w' });
+    // Gives the store up as soon as somebody is about to wait for it.
+    const waits: (number | undefined)[] = [];
+    const opening: typeof openStore = async (url, options) => {
+      waits.push(options?.lockWaitMs);
+      if (waits.length === 2) await store.close();
+      return openStore(url, options);
+    };
+    const patient = await world.run(['ls', '--json', '--wait', '3m'], { openStore: opening });
+    expect({ code: patient.code, waits }).toEqual({ code: 0, waits: [0, 180_000] });
+    const owner = await openStore(world.url);
+    const { code, stderr } = await world.run(['ls', '--wait', '1ms']);
+    await owner.close();
+    expect(code).toBe(4);
+    expect(stderr).toMatch(/^holdfast: [^\n]+ is in use: waiting[^\n]+\nholdfast: [^\n]+\n$/);
+    expect(stderr.match(/wait for it to end|close that store/g)).toHaveLength(1);
   });
 
   test('an output of any size passes with bounded memory', async () => {

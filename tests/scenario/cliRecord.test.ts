@@ -168,11 +168,51 @@ describe('holdfast record', () => {
     });
     expect(result.code).toBe(5);
     expect(result.stdout).toHaveLength(9 * 20_001);
-    expect(result.stderr.match(/recording stopped/g)).toHaveLength(1);
+    expect(result.stderr.match(/^holdfast: recording stopped/gm)).toHaveLength(1);
+    expect(result.stderr).toMatch(
+      /command exited with code 5 in \S+, but recording stopped: [\d.]+ KiB of 175\.8 KiB of its output/,
+    );
+    expect((await world.run(['show', 'last'])).stdout).toContain(
+      'its recorded output is incomplete: the disk is full',
+    );
     expect(result.stderr).toContain('STORAGE_FULL: the disk is full) — Free space');
     const run = await onlyRun();
     const [step] = await world.look((store) => all(store.steps.list(run.id)));
     expect(step).toMatchObject({ status: 'failed', output: { incomplete: 'the disk is full' } });
+  });
+
+  test('a store that cannot be closed leaves the exit code to the command', async () => {
+    const opening = async (url: string, options?: OpenOptions) => {
+      const store = await openStore(url, options);
+      const closed = store.close.bind(store);
+      const close = async () => {
+        await closed();
+        throw new StoreError('STORAGE_FAILED', 'the disk is gone');
+      };
+      return Object.assign(store, { close });
+    };
+    const result = await world.run(['record', '--quiet', '--', 'sh', '-c', 'exit 3'], {
+      openStore: opening,
+    });
+    expect(result.code).toBe(3);
+    expect(result.stderr).toMatch(
+      /^holdfast: the command has ended, but STORAGE_FAILED: [^\n]+\n$/,
+    );
+  });
+
+  test('a file that may not be executed is called so, with code 126', async () => {
+    await world.write('data', 'x');
+    const { code, stderr } = await world.run(['record', '--', world.path('data')]);
+    expect(code).toBe(126);
+    expect(stderr).toContain('could not be started: it is no program that may be executed');
+  });
+
+  test('takes --store and --json before the command as every verb does', async () => {
+    const store = world.path('other');
+    const result = await world.run(['record', '--json', '--store', store, '--', 'true']);
+    expect(result.code).toBe(0);
+    expect(JSON.parse(result.stdout)).toMatchObject({ status: 'succeeded' });
+    expect((await world.run(['ls', '--store', store])).stdout).toMatch(/^✔ succeeded/);
   });
 
   test('with --json standard output holds the run alone', async () => {

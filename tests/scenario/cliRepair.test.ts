@@ -50,7 +50,9 @@ describe('a damaged store', () => {
     const segment = await damage();
     const { code, stdout, stderr } = await world.run(['verify']);
     expect(code).toBe(5);
-    expect(stdout).toMatch(new RegExp(`✖ .*${segment} at byte \\d+: .*\\(JOURNAL_CORRUPT\\)`));
+    expect(stdout).toMatch(
+      new RegExp(`^✖ [^ ]*${segment}, byte \\d+: [^/]*\\(JOURNAL_CORRUPT\\)`, 'm'),
+    );
     expect(stderr).toContain('holdfast repair');
     const { findings } = JSON.parse((await world.run(['verify', '--json'])).stdout) as {
       findings: unknown[];
@@ -68,8 +70,40 @@ describe('a damaged store', () => {
     };
     const { code } = await world.run(['repair', '--no-color'], { terminal, confirm });
     expect(code).toBe(1);
-    expect(asked).toMatch(/^Repair file:.*\[y\/N\] $/);
+    expect(asked).toMatch(/^Repair the journal of file:.*\[y\/N\] $/);
     expect((await world.run(['record', '--', 'true'])).code).toBe(5);
+  });
+
+  test('repair changes nothing when there is nobody to ask', async () => {
+    await damage();
+    const { code, stderr } = await world.run(['repair']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('there is nobody to ask — give --yes');
+  });
+
+  test('stats takes what stands behind the damage for no unacknowledged tail', async () => {
+    await damage();
+    const { stdout } = await world.run(['stats']);
+    expect(stdout).toMatch(/^opened .* that follow the damage left out/m);
+    expect(stdout).not.toContain('unacknowledged');
+  });
+
+  test('what a repair does not mend is named, without a question, with code 5', async () => {
+    const bytes = new Uint8Array(2_000).fill(7);
+    await world.run(['record', '--name', 's', '--', 'echo', 'kept in a log']);
+    const log = (await readdir(world.path('store/blobs'), { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+    await writeFile(log[0] ?? '', bytes);
+    const verify = await world.run(['verify']);
+    expect(verify.code).toBe(5);
+    expect(verify.stdout).toContain('(DATA_CORRUPT)');
+    expect(verify.stderr).not.toContain('or run `holdfast repair`');
+    const { code, stdout, stderr } = await world.run(['repair']);
+    expect(code).toBe(5);
+    expect(stdout).toContain(log[0]);
+    expect(stdout).toContain('nothing is wrong with the journal, nothing was changed');
+    expect(stderr).toContain('restore 1 named file from a backup, or delete the run');
   });
 
   test('repair --yes makes it usable, and says where it kept what was there', async () => {

@@ -46,6 +46,20 @@ describe('holdfast resume', () => {
     process.kill(pid, 'SIGKILL');
   });
 
+  test('until then ls and show call the run interrupted, and say how to go on', async () => {
+    const pid = await killedInTheThird();
+    const ls = await world.run(['ls']);
+    expect(ls.stdout).toMatch(/^✂ interrupted  \S+ +four +\S+ \S+Z$/m);
+    expect(ls.stderr).toMatch(/`holdfast resume \S+` goes on with it/);
+    const show = await world.run(['show', 'last']);
+    expect(show.stdout).toMatch(/^✂ four {2}interrupted\n[^]*took {6}at least [^]*✂ three/);
+    expect(show.stderr).toMatch(/`holdfast resume \S+` goes on with it/);
+    const machine = await world.run(['show', 'last', '--json']);
+    expect(JSON.parse(machine.stdout)).toMatchObject({ status: 'running' });
+    expect((await world.run(['events', 'last', '--follow'])).code).toBe(0);
+    process.kill(pid, 'SIGKILL');
+  });
+
   test('after a kill goes on with what had not succeeded, and repeats nothing [EM-3]', async () => {
     await killedInTheThird();
     const { code, stderr } = await world.run(['resume', 'last', '--kill']);

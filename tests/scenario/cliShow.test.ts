@@ -71,7 +71,7 @@ let clock: StillClock;
 beforeEach(async () => {
   clock = new StillClock();
   world = await World.create();
-  store = await openStore('memory:', { clock });
+  store = await openStore(world.url, { clock });
   await fill(store, clock);
 });
 afterEach(async () => {
@@ -86,8 +86,7 @@ const kept = (): Store =>
       key === 'close' ? () => Promise.resolve() : Reflect.get(target, key),
   });
 
-const memory = { HOLDFAST_STORE: 'memory:' };
-const opened = { openStore: () => Promise.resolve(kept()), env: memory };
+const opened = { openStore: () => Promise.resolve(kept()) };
 
 const golden = (name: string): Promise<string> =>
   readFile(join(import.meta.dirname, '../fixtures/cli', name), 'utf8');
@@ -119,7 +118,7 @@ describe('holdfast show', () => {
       (
         await world.run([...flags, 'show', RUN], {
           ...opened,
-          env: { ...memory, ...env },
+          env: { HOLDFAST_STORE: world.url, ...env },
           ...(tty && { terminal }),
         })
       ).stdout;

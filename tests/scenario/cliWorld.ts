@@ -75,8 +75,8 @@ export class World {
   }
 
   /** Starts the real program as a process of its own. */
-  start(argv: readonly string[]): ChildProcess {
-    const child = spawn(process.execPath, [CLI, ...argv], {
+  start(argv: readonly string[], flags: readonly string[] = []): ChildProcess {
+    const child = spawn(process.execPath, [...flags, CLI, ...argv], {
       cwd: this.folder,
       env: { ...process.env, HOLDFAST_STORE: this.url, NO_COLOR: '1' },
       stdio: ['pipe', 'pipe', 'pipe'],

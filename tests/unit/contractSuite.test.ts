@@ -125,6 +125,22 @@ const mutants: readonly (readonly [string, RegExp, Break])[] = [
     ({ runs }) => ({ runs: but(runs, { list: ({ limit } = {}) => runs.list({ limit }) }) }),
   ],
   [
+    'begins to watch only when it is asked for a commit',
+    /begins at the call/,
+    (store) => ({
+      async *watch(options) {
+        yield* store.watch(options);
+      },
+    }),
+  ],
+  [
+    'hands out more than the staging of a transaction',
+    /no more than/,
+    (store) => ({
+      transaction: (ids, work) => store.transaction(ids, (tx) => work({ ...tx, runs: store.runs })),
+    }),
+  ],
+  [
     'ignores the run that is watched',
     /of one run/,
     (store) => ({ watch: (options) => store.watch({ ...options, runId: undefined }) }),

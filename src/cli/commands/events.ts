@@ -1,9 +1,12 @@
-import type { RunEvent, Store } from '../../index.ts';
+import type { Run, RunEvent, Store } from '../../index.ts';
 import type { Call, Verb } from '../call.ts';
 import { EXIT } from '../failure.ts';
 import { findRun } from '../findRun.ts';
+import { followRun } from '../followRun.ts';
 import { outputOf } from '../recording/outputEvent.ts';
-import { fit, json, lastLines, padTo, plain } from '../text.ts';
+import { isInterrupted } from '../runState.ts';
+import { goOnHint } from '../statusMark.ts';
+import { bytes, fit, json, lastLines, padTo, plain, time } from '../text.ts';
 import { wholeNumber } from '../values.ts';
 
 interface EventsOptions {
@@ -13,6 +16,9 @@ interface EventsOptions {
 }
 
 const PAGE = 100;
+const FOLLOW =
+  'then wait for more, until the run has ended or Ctrl-C. While it waits it owns the store, so that ' +
+  'no other process records in it: it cannot join a `record` that runs; that comes later';
 
 export const events: Verb = {
   name: 'events',
@@ -22,18 +28,20 @@ export const events: Verb = {
       .argument('<run>', 'its id, a unique beginning or end of it, or `last`')
       .option('--after <seq>', 'only those after this number', wholeNumber)
       .option('--type <type>', 'only of this type')
-      .option('--follow', 'wait for new ones until Ctrl-C'),
+      .option('--follow', FOLLOW),
   run: (call) =>
     call.withStore('read', async (store) => {
       const run = await findRun(store, call.args[0] ?? '');
-      const { follow, ...options } = call.options as EventsOptions;
-      if (follow === true) await tail(call, store, run.id, options);
+      const { follow, type, after } = call.options as EventsOptions;
+      const print = async (event: RunEvent): Promise<void> => {
+        if (type !== undefined && event.type !== type) return;
+        await (call.json ? call.object(event) : call.line(lineOf(call, event)));
+      };
+      if (follow === true && !isInterrupted(run)) await tail(call, store, run, after, print);
       else
-        await print(
-          call,
-          store.events.list(run.id, { after: options.after, limit: PAGE }),
-          options,
-        );
+        for await (const event of store.events.list(run.id, { after, limit: PAGE }))
+          await print(event);
+      if (follow === true && isInterrupted(run) && !call.json) await call.note(goOnHint(run));
       return EXIT.ok;
     }),
 };
@@ -41,46 +49,37 @@ export const events: Verb = {
 async function tail(
   call: Call,
   store: Store,
-  runId: string,
-  options: EventsOptions,
+  run: Run,
+  after: number | undefined,
+  print: (event: RunEvent) => Promise<void>,
 ): Promise<void> {
   const stop = new AbortController();
   const stopListening = call.context.onSignal(() => stop.abort());
   try {
-    const { after } = options;
-    await print(call, store.events.tail(runId, { after, signal: stop.signal }), options);
-  } catch (error) {
-    // Ctrl-C is how following ends.
-    if (!stop.signal.aborted) throw error;
+    await followRun(store, run.id, { after, signal: stop.signal }, print);
   } finally {
     stopListening();
   }
 }
 
-async function print(
-  call: Call,
-  found: AsyncIterable<RunEvent>,
-  { type }: EventsOptions,
-): Promise<void> {
-  for await (const event of found) {
-    if (type !== undefined && event.type !== type) continue;
-    await (call.json ? call.object(event) : call.line(lineOf(call, event)));
-  }
-}
-
 function lineOf(call: Call, event: RunEvent): string {
-  const output = outputOf(event);
-  const text =
-    output === undefined
-      ? json(event.payload)
-      : `${output.source} ${output.data.length} B │ ${lastLines(output.data.toString('utf8'), 1).join('')}`;
-  const clock = event.occurredAt.toISOString().slice(11, 23);
   const head = [
     padTo(String(event.seq), 6),
-    clock,
+    time(event.occurredAt),
     padTo(plain(event.stepId ?? ''), 12),
     padTo(plain(event.type), 15),
   ].join('  ');
-  const line = `${head}  ${event.payload === null ? '' : text}`.trimEnd();
+  const line = `${head}  ${event.payload === null ? '' : textOf(event)}`.trimEnd();
   return call.context.terminal.stdout ? fit(line, call.context.columns) : line;
+}
+
+/** Of output the last line in it; `…` stands where the chunk was cut inside a line, or has more. */
+function textOf(event: RunEvent): string {
+  const output = outputOf(event);
+  if (output === undefined) return json(event.payload);
+  const text = output.data.toString('utf8');
+  const lines = lastLines(text, 2);
+  const before = lines.length > 1 ? '… ' : '';
+  const behind = text.endsWith('\n') ? '' : '…';
+  return `${output.source} ${bytes(output.data.length)} │ ${before}${lines.at(-1) ?? ''}${behind}`;
 }

@@ -2,17 +2,18 @@ import { Option } from 'commander';
 import { type Run, RUN_STATUSES, type RunStatus } from '../../index.ts';
 import type { Call, Verb } from '../call.ts';
 import { EXIT } from '../failure.ts';
-import { coloured, ICON } from '../statusMark.ts';
+import { isInterrupted, tookMs } from '../runState.ts';
+import { coloured, goOnHint, markOf } from '../statusMark.ts';
 import { columnsOf, duration, fit, padTo, plain, shortId, time } from '../text.ts';
-import { moment, oneOf, positive, tag } from '../values.ts';
+import { type Moment, moment, oneOf, positive, tag } from '../values.ts';
 
 interface LsOptions {
   readonly status?: readonly RunStatus[];
   readonly workflow?: string;
   readonly project?: string;
   readonly tag?: Readonly<Record<string, string>>;
-  readonly since?: string;
-  readonly until?: string;
+  readonly since?: Moment;
+  readonly until?: Moment;
   readonly limit?: number;
   readonly all?: boolean;
 }
@@ -30,7 +31,6 @@ export const ls: Verb = {
   summary: 'list runs, newest first',
   define: (command) =>
     command
-      .argument('[none]', 'takes no argument')
       .addOption(
         new Option(
           '--status <status>',
@@ -40,8 +40,8 @@ export const ls: Verb = {
       .option('--workflow <name>', 'only of this workflow')
       .option('--project <name>', 'only of this project')
       .option('--tag <key=value>', 'only with this tag; may be repeated', tag)
-      .option('--since <time>', 'created at or after: a date, or an age such as 2h')
-      .option('--until <time>', 'created before: a date, or an age such as 2h')
+      .option('--since <time>', 'created at or after: a date, or an age such as 2h', moment)
+      .option('--until <time>', 'created before: a date, or an age such as 2h', moment)
       .option('--limit <count>', `at most so many (${LIMIT})`, positive)
       .option('--all', 'all of them'),
   run: async (call) => {
@@ -61,8 +61,8 @@ function filterOf(call: Call, options: LsOptions) {
     workflow: options.workflow,
     project: options.project,
     tags: options.tag,
-    createdAfter: options.since === undefined ? undefined : moment(options.since, now),
-    createdBefore: options.until === undefined ? undefined : moment(options.until, now),
+    createdAfter: options.since?.(now),
+    createdBefore: options.until?.(now),
   };
 }
 
@@ -70,24 +70,29 @@ const WORKFLOW_COLUMNS = 24;
 
 async function printRuns(call: Call, runs: AsyncIterable<Run>, limit: number): Promise<number> {
   let printed = 0;
+  let interrupted: Run | undefined;
   for await (const run of runs) {
     if (printed === limit) {
       if (!call.json) await call.note(`… and more: --limit ${limit * 2}, or --all`);
       break;
     }
     printed += 1;
+    if (isInterrupted(run)) interrupted ??= run;
     if (call.json) await call.object(run);
     else await call.line(rowOf(call, run));
   }
-  if (printed === 0 && !call.json) await call.note('no run matches');
+  if (call.json) return EXIT.ok;
+  if (printed === 0) await call.note('no run matches');
+  if (interrupted !== undefined) await call.note(goOnHint(interrupted));
   return EXIT.ok;
 }
 
 function rowOf(call: Call, run: Run): string {
-  const end = run.endedAt?.getTime() ?? call.context.clock.now();
-  const took = run.startedAt === null ? '' : duration(end - run.startedAt.getTime());
+  const ms = isInterrupted(run) ? undefined : tookMs(run, call.context.clock.now());
+  const took = ms === undefined ? '' : duration(ms);
+  const { icon, word } = markOf(run);
   const start = [
-    padTo(`${ICON[run.status]} ${run.status}`, 11),
+    padTo(`${icon} ${word}`, 13),
     padTo(shortId(run.id), 12),
     padTo(fit(plain(run.workflow), WORKFLOW_COLUMNS), 14),
     time(run.createdAt),
@@ -98,5 +103,5 @@ function rowOf(call: Call, run: Run): string {
   const rest = call.context.terminal.stdout
     ? fit(plain(tags.join(' ')), room)
     : plain(tags.join(' '));
-  return coloured(call.colours, run.status, `${start}  ${rest}`.trimEnd());
+  return coloured(call.colours, run, `${start}  ${rest}`.trimEnd());
 }

@@ -1,13 +1,13 @@
 import { basename, resolve } from 'node:path';
 import { messageOf, systemCode } from '../errorFacts.ts';
-import { type JsonValue, StoreError } from '../../index.ts';
+import type { JsonValue, Store } from '../../index.ts';
 import type { Call, Verb } from '../call.ts';
-import { CommandError } from '../failure.ts';
+import { CommandError, EXIT } from '../failure.ts';
 import { readText } from '../recording/files.ts';
 import { checkPlan, type Plan } from '../recording/plan.ts';
 import { startPlan } from '../recording/startPlan.ts';
-import { positive, repeated, tag } from '../values.ts';
-import { perform } from '../recordRun.ts';
+import { named, positive, repeated, tag } from '../values.ts';
+import { afterCloseFailure, perform, type Performed } from '../recordRun.ts';
 
 interface RecordOptions {
   readonly workflow?: string;
@@ -28,28 +28,43 @@ export const record: Verb = {
       .usage('[options] -- command args…\n       holdfast record [options] plan.json')
       .argument('<command...>', 'a command after `--`, or a file that ends in .json')
       .passThroughOptions()
-      .option('--workflow <name>', 'what is executed (the name of the command, or of the plan)')
-      .option('--project <name>', 'what it belongs to')
-      .option('--name <step>', 'the name of the one step (the name of the command)')
+      .option('--workflow <name>', 'what is run (the name of the command, or of the plan)', named)
+      .option('--project <name>', 'what it belongs to', named)
+      .option('--name <step>', 'the name of the one step (the name of the command)', named)
       .option('--tag <key=value>', 'a tag of the run; may be repeated', tag)
       .option('--artifact <glob>', 'keep the files that match; may be repeated', repeated)
       .option('--jobs <count>', 'steps of a plan at once (the number of processors)', positive)
       .option('--live', "pass the output of a plan's steps through as it comes")
       .option('--quiet', 'no words of our own unless something fails'),
   run: recordRun,
+  takesLateOptions: ([first = '']) => isPlanFile(first),
 };
+
+function isPlanFile(name: string): boolean {
+  return name.endsWith('.json');
+}
+
+const OTHER_PLAN = /\.(ya?ml|toml|jsonc|json5)$/i;
 
 async function recordRun(call: Call): Promise<number> {
   const options = call.options as RecordOptions;
-  const [first = '', ...rest] = call.args;
-  const isPlan = !call.dashes && rest.length === 0 && first.endsWith('.json');
+  const [first = '', second] = call.args;
+  const isPlan = !call.dashes && isPlanFile(first);
+  if (!call.dashes && (OTHER_PLAN.test(first) || (isPlan && second !== undefined))) {
+    const message = isPlan
+      ? `a plan takes no arguments: ${second}`
+      : `${first} is no plan: plans are JSON, in a file that ends in .json`;
+    throw new CommandError(message, 'a command stands after `--`: holdfast record -- …');
+  }
   const plan = isPlan ? await planOf(call, first, options) : planOfCommand(call.args, options);
-  return call.withStore('write', async (store) => {
+  const single = !isPlan;
+  const work = async (store: Store): Promise<Performed> => {
     const { cwd } = call.context;
     const run = await startPlan(store, plan, { tags: options.tag, project: options.project, cwd });
-    const single = !isPlan;
-    return perform(call, { store, run, plan, cwd, single, ...options });
-  });
+    return perform(call, { ...options, store, run, plan, cwd, single });
+  };
+  const { code } = await call.withStore('write', work, afterCloseFailure(call));
+  return code;
 }
 
 /** One command is a plan of one step: so it is recorded, shown and resumed like any other. */
@@ -75,8 +90,12 @@ async function read(call: Call, file: string): Promise<string> {
   } catch (error) {
     const code = systemCode(error);
     if (code === undefined) throw error;
-    const message = `the plan ${file} cannot be read: ${code}`;
-    throw new StoreError(code === 'ENOENT' ? 'NOT_FOUND' : 'INVALID_ARGUMENT', message);
+    const absent = code === 'ENOENT';
+    const message = absent
+      ? `there is no plan ${file}`
+      : `the plan ${file} cannot be read: ${code}`;
+    const remedy = 'check the path, and that it is a file that you may read';
+    throw new CommandError(message, remedy, absent ? EXIT.notFound : EXIT.usage);
   }
 }
 
@@ -84,6 +103,7 @@ function parse(text: string, file: string): JsonValue {
   try {
     return JSON.parse(text) as JsonValue;
   } catch (error) {
-    throw new StoreError('INVALID_ARGUMENT', `the plan ${file} is not JSON: ${messageOf(error)}`);
+    const message = `the plan ${file} is not JSON: ${messageOf(error)}`;
+    throw new CommandError(message, 'correct it at that place');
   }
 }

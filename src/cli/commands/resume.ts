@@ -42,7 +42,8 @@ async function resumeRun(call: Call): Promise<number> {
     const cwd = await folderOf(call, found);
     if (options.quiet !== true && !call.json) await call.note(describe(run, found));
     const { plan } = found;
-    return perform(call, { store, run, plan, cwd, single: false, ...options });
+    const { code } = await perform(call, { ...options, store, run, plan, cwd, single: false });
+    return code;
   });
 }
 

@@ -3,7 +3,8 @@ import type { Call, Verb } from '../call.ts';
 import { EXIT } from '../failure.ts';
 import { findRun } from '../findRun.ts';
 import { fieldsOf, firstEvent, outputOf } from '../recording/outputEvent.ts';
-import { coloured, ICON } from '../statusMark.ts';
+import { isInterrupted, tookMs } from '../runState.ts';
+import { coloured, goOnHint, markOf } from '../statusMark.ts';
 import { duration, fit, lastLines, padTo, plain, time } from '../text.ts';
 import { timeline, windowOf } from '../timeline.ts';
 
@@ -25,7 +26,9 @@ export const show: Verb = {
         return EXIT.ok;
       }
       const recent = await recentEvents(store, run, steps);
-      for (const line of describe(call, run, steps, recent)) await call.line(line);
+      const now = isInterrupted(run) ? lastSeen(run, steps, recent) : call.context.clock.now();
+      for (const line of describe(call, { run, steps, recent, now })) await call.line(line);
+      if (isInterrupted(run)) await call.note(goOnHint(run));
       return EXIT.ok;
     }),
 };
@@ -42,21 +45,26 @@ async function recentEvents(
   return (await store.events.list(run.id, { after, limit: RECENT_EVENTS })).items;
 }
 
-function describe(
-  call: Call,
-  run: Run,
-  steps: readonly Step[],
-  recent: readonly RunEvent[],
-): readonly string[] {
-  const { columns, clock } = call.context;
+/** The last that was recorded of a run whose recorder is gone: for it the clock stopped there. */
+function lastSeen(run: Run, steps: readonly Step[], recent: readonly RunEvent[]): number {
+  const times = [run, ...steps].map(({ updatedAt }) => updatedAt.getTime());
+  return Math.max(...times, ...recent.map(({ recordedAt }) => recordedAt.getTime()));
+}
+
+interface Shown {
+  readonly run: Run;
+  readonly steps: readonly Step[];
+  readonly recent: readonly RunEvent[];
+  /** When what runs is taken to end. Milliseconds since 1970. */
+  readonly now: number;
+}
+
+function describe(call: Call, { run, steps, recent, now }: Shown): readonly string[] {
+  const { columns } = call.context;
   const { bold, dim } = call.colours;
-  const now = clock.now();
+  const { icon, word } = markOf(run);
   const head = [
-    coloured(
-      call.colours,
-      run.status,
-      `${ICON[run.status]} ${bold(plain(run.workflow))}  ${run.status}`,
-    ),
+    coloured(call.colours, run, `${icon} ${bold(plain(run.workflow))}  ${word}`),
     ...facts(run, now).map(([name, value]) =>
       fit(`  ${padTo(name, 9)} ${plain(value)}`, columns).replace(name, () => dim(name)),
     ),
@@ -70,15 +78,16 @@ function describe(
     const cells = (rows[i] ?? []).map((cell, n) =>
       padTo(fit(cell, widths.cells[n] ?? 0), widths.cells[n] ?? 0),
     );
-    const line = `  ${ICON[step.status]} ${cells.join('  ')}  ${bar}`.trimEnd();
+    const line = `  ${markOf(step).icon} ${cells.join('  ')}  ${bar}`.trimEnd();
     const below = detailsOf(step, recent).map((text) => dim(fit(`      ${text}`, columns)));
-    return [coloured(call.colours, step.status, line), ...below];
+    return [coloured(call.colours, step, line), ...below];
   });
   return [...head, '', ...body];
 }
 
 function facts(run: Run, now: number): readonly (readonly [string, string])[] {
   const tags = Object.entries(run.tags).map(([key, value]) => `${key}=${value}`);
+  const ms = tookMs(run, now);
   const metrics = Object.entries(run.metrics).map(([key, value]) => `${key}=${value}`);
   const all: readonly (readonly [string, string | undefined])[] = [
     ['run', run.id],
@@ -86,9 +95,7 @@ function facts(run: Run, now: number): readonly (readonly [string, string])[] {
     ['created', time(run.createdAt)],
     [
       'took',
-      run.startedAt === null
-        ? undefined
-        : duration((run.endedAt?.getTime() ?? now) - run.startedAt.getTime()),
+      ms === undefined ? undefined : `${isInterrupted(run) ? 'at least ' : ''}${duration(ms)}`,
     ],
     ['attempt', run.attempt > 1 ? String(run.attempt) : undefined],
     ['tags', tags.join(' ') || undefined],
@@ -104,7 +111,7 @@ function rowOf(step: Step, now: number): readonly string[] {
   const took =
     startedAt === null ? '' : duration((endedAt?.getTime() ?? now) - startedAt.getTime());
   const attempts = step.attempt > 1 ? `attempt ${step.attempt}` : '';
-  return [plain(step.name), step.status.replace('_', ' '), attempts, took];
+  return [plain(step.name), markOf(step).word, attempts, took];
 }
 
 // Two for the indent, one for the mark and a space; two between columns.
@@ -127,10 +134,14 @@ function columnWidths(
 /** Why it ended so, and the last of what it wrote. */
 function detailsOf(step: Step, recent: readonly RunEvent[]): readonly string[] {
   const why = step.error?.message ?? step.reason;
-  const { tail } = fieldsOf(step.output);
+  const { tail, incomplete } = fieldsOf(step.output);
   const written = typeof tail === 'string' ? tail : textOf(step, recent);
   const lines = lastLines(written, LINES).map((line) => `│ ${line}`);
-  return why === null ? lines : [plain(why), ...lines];
+  const missing =
+    typeof incomplete === 'string'
+      ? [`its recorded output is incomplete: ${plain(incomplete)}`]
+      : [];
+  return [...(why === null ? [] : [plain(why)]), ...missing, ...lines];
 }
 
 function textOf(step: Step, recent: readonly RunEvent[]): string {

@@ -1,8 +1,9 @@
-import type { Finding, VerifyReport } from '../../index.ts';
+import type { VerifyReport } from '../../index.ts';
 import type { Call, Verb } from '../call.ts';
 import { EXIT } from '../failure.ts';
+import { adviceForOthers, describeFinding, isOfJournal } from '../findings.ts';
 import { progressBar } from '../terminal.ts';
-import { bytes, count, plain } from '../text.ts';
+import { bytes, count } from '../text.ts';
 
 const BAR_COLUMNS = 30;
 
@@ -42,12 +43,13 @@ async function print(call: Call, report: VerifyReport): Promise<void> {
   ].join(', ');
   if (report.findings.length === 0) return call.line(`${green('✔')} all is well: ${read}`);
   await call.line(`${count(report.findings.length, 'finding')} in ${read}`);
-  return call.note(
-    'holdfast: the store is damaged — restore what is named, or run `holdfast repair`',
-  );
-}
-
-export function describeFinding({ code, file, byte, message }: Finding): string {
-  const place = byte === undefined ? file : `${file} at byte ${byte}`;
-  return `${plain(place)}: ${plain(message)} (${code})`;
+  const others = report.findings.filter((finding) => !isOfJournal(finding));
+  if (others.length < report.findings.length) {
+    await call.note(
+      'holdfast: the journal is damaged — restore the store from a backup, or run `holdfast repair`',
+    );
+  }
+  if (others.length > 0) {
+    await call.note(`holdfast: stored files are damaged — ${adviceForOthers(others)}`);
+  }
 }

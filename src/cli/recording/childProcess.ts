@@ -25,7 +25,7 @@ export interface ProcessEnd {
 
 /** A real command that runs. Its output waits in the pipe until it is read: see `read`. */
 export class ChildProcess {
-  readonly #child: NodeChild;
+  readonly #child: NodeChild | undefined;
   readonly #ownGroup: boolean;
   /** Settles once it has ended and its output was read to the end. Never rejects. */
   readonly ended: Promise<ProcessEnd>;
@@ -36,38 +36,25 @@ export class ChildProcess {
     const startedAt = performance.now();
     const child = launch(command);
     this.#ownGroup = command.ownGroup && process.platform !== 'win32';
-    this.#child = child;
-    this.started = new Promise((resolve) => {
-      child.once('spawn', () => resolve(child.pid ?? new Error('it has no process number')));
-      child.once('error', resolve);
-    });
-    this.ended = this.started.then(
-      (start) =>
-        new Promise((resolve) => {
-          const end = (rest: Omit<ProcessEnd, 'durationMs'>): void =>
-            resolve({ ...rest, durationMs: Math.round(performance.now() - startedAt) });
-          if (typeof start !== 'number') {
-            return end({ exitCode: notStartedCode(start), signal: null, failure: start });
-          }
-          child.once('close', (exitCode, signal) => end({ exitCode, signal, failure: null }));
-          return undefined;
-        }),
-    );
+    this.#child = child instanceof Error ? undefined : child;
+    this.started = child instanceof Error ? Promise.resolve(child) : startOf(child);
+    this.ended = this.started
+      .then((start) => endOf(child, start))
+      .then((end) => ({ ...end, durationMs: Math.round(performance.now() - startedAt) }));
   }
 
   /** Hands all that comes from `source` to `consume`, and reads on only once that has settled. */
   async read(source: OutputSource, consume: (data: Buffer) => Promise<void>): Promise<void> {
-    const stream: Readable | null = this.#child[source];
-    if (stream === null) return;
+    const stream: Readable | null | undefined = this.#child?.[source];
+    if (stream === null || stream === undefined) return;
     for await (const data of stream) await consume(data as Buffer);
   }
 
   /** To the whole group where there is one. Whether there was somebody to hear it. */
   kill(signal: NodeJS.Signals): boolean {
-    const { pid } = this.#child;
-    if (pid === undefined) return false;
-    if (!this.#ownGroup) return this.#child.kill(signal);
-    return killGroup(pid, signal);
+    const child = this.#child;
+    if (child?.pid === undefined) return false;
+    return this.#ownGroup ? killGroup(child.pid, signal) : child.kill(signal);
   }
 }
 
@@ -96,7 +83,37 @@ function notStartedCode(error: Error): number {
   return systemCode(error) === 'ENOENT' ? 127 : 126;
 }
 
-function launch(command: ChildCommand): NodeChild {
+/** Some failures to start are thrown, arguments that are too long are; others come as an event. */
+function launch(command: ChildCommand): NodeChild | Error {
+  try {
+    return spawnCommand(command);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+function startOf(child: NodeChild): Promise<number | Error> {
+  return new Promise((resolve) => {
+    child.once('spawn', () => resolve(child.pid ?? new Error('it has no process number')));
+    child.once('error', resolve);
+  });
+}
+
+type End = Omit<ProcessEnd, 'durationMs'>;
+
+async function endOf(child: NodeChild | Error, start: number | Error): Promise<End> {
+  if (child instanceof Error) return neverStarted(child);
+  if (typeof start !== 'number') return neverStarted(start);
+  return new Promise((resolve) => {
+    child.once('close', (exitCode, signal) => resolve({ exitCode, signal, failure: null }));
+  });
+}
+
+function neverStarted(failure: Error): End {
+  return { exitCode: notStartedCode(failure), signal: null, failure };
+}
+
+function spawnCommand(command: ChildCommand): NodeChild {
   const { run, cwd, env, stdin } = command;
   const [program, args] = typeof run === 'string' ? [run, []] : [run[0] ?? '', run.slice(1)];
   return spawn(program, args, {

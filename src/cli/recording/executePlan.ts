@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { ErrorInfo, JsonObject, Run, RunPatch, Step, Store } from '../../index.ts';
 import { SIGNAL } from './outputEvent.ts';
 import type { Plan } from './plan.ts';
+import { WORKER } from '../runState.ts';
 import type { PlanOptions } from './planOptions.ts';
 import { ofRun, Recording } from './recording.ts';
 import { type Live, recordStep } from './recordStep.ts';
@@ -15,6 +16,8 @@ export interface PlanOutcome {
   /** The steps that ran now, in the order in which they ended. */
   readonly ends: readonly StepEnd[];
   readonly interruptedBy: NodeJS.Signals | undefined;
+  /** How much of the commands' output was stored now. Bytes. */
+  readonly storedBytes: number;
   /** Set when the store failed and a part was not recorded. */
   readonly stopped: { readonly error: unknown } | undefined;
 }
@@ -50,7 +53,7 @@ async function begin(recording: Recording): Promise<void> {
   const { store, runId } = recording;
   const run = await store.runs.get(runId);
   if (run.status === 'running') return;
-  const patch = { status: 'running', worker: `process ${process.pid}` } as const;
+  const patch = { status: 'running', worker: WORKER } as const;
   await recording.attempt(() => store.runs.update(runId, patch), ofRun);
 }
 
@@ -70,19 +73,24 @@ async function runSteps(
     const end = command && (await recordStep(recording, step, command, options, live));
     return { id: step.id, end };
   };
-  for (;;) {
-    if (live.interruptedBy === undefined) {
-      const ready = await recording.attempt(
-        () => store.steps.ready(runId),
-        () => [],
-      );
-      const next = (ready ?? []).filter((step) => !active.has(step.id) && planned.has(step.name));
-      for (const step of next.slice(0, jobs - active.size)) active.set(step.id, start(step));
+  try {
+    for (;;) {
+      if (live.interruptedBy === undefined) {
+        const ready = await recording.attempt(
+          () => store.steps.ready(runId),
+          () => [],
+        );
+        const next = (ready ?? []).filter((step) => !active.has(step.id) && planned.has(step.name));
+        for (const step of next.slice(0, jobs - active.size)) active.set(step.id, start(step));
+      }
+      if (active.size === 0) return ends;
+      const { id, end } = await Promise.race(active.values());
+      active.delete(id);
+      if (end !== undefined) ends.push(end);
     }
-    if (active.size === 0) return ends;
-    const { id, end } = await Promise.race(active.values());
-    active.delete(id);
-    if (end !== undefined) ends.push(end);
+  } finally {
+    // Whatever failed: the commands that run are seen to their ends, and no store closes under them.
+    await Promise.allSettled(active.values());
   }
 }
 
@@ -113,7 +121,8 @@ async function finish(
     () => [],
   );
   const status = judgeRun(steps, recording, interruptedBy);
-  const outcome = { status, ends, interruptedBy, stopped: recording.failure };
+  const { storedBytes, failure: stopped } = recording;
+  const outcome = { status, ends, interruptedBy, storedBytes, stopped };
   if (status === 'incomplete' || steps === undefined) return { ...outcome, run: undefined };
   const patch = endOfRun(status, steps, interruptedBy);
   const run = await recording.attemptEnd(() => store.runs.update(runId, patch), ofRun);

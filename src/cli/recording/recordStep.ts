@@ -5,6 +5,7 @@ import { ChildProcess } from './childProcess.ts';
 import { OutputRecorder } from './outputRecorder.ts';
 import { STARTED } from './outputEvent.ts';
 import type { PlanStep } from './plan.ts';
+import { WORKER } from '../runState.ts';
 import type { PlanOptions } from './planOptions.ts';
 import { identify } from './processIdentity.ts';
 import { ofStep, type Recording } from './recording.ts';
@@ -41,8 +42,7 @@ export async function recordStep(
 ): Promise<StepEnd | undefined> {
   const { store, runId } = recording;
   const running = await recording.attempt(
-    () =>
-      store.steps.update(runId, step.id, { status: 'running', worker: `process ${process.pid}` }),
+    () => store.steps.update(runId, step.id, { status: 'running', worker: WORKER }),
     ofStep,
   );
   if (running === undefined) return undefined;

@@ -28,6 +28,7 @@ export class Recording {
   readonly #inFlight = new Set<Promise<unknown>>();
   #inFlightBytes = 0;
   #acknowledged = 0;
+  #storedBytes = 0;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(store: Store, runId: string, hooks: RecordingHooks) {
@@ -39,6 +40,11 @@ export class Recording {
   /** Why nothing is recorded any more; `undefined` while it is. */
   get failure(): { readonly error: unknown } | undefined {
     return this.#failure;
+  }
+
+  /** How much of what `appendSoon` was given is durable. Bytes. */
+  get storedBytes(): number {
+    return this.#storedBytes;
   }
 
   /** The result of a write, or `undefined` when the recording has stopped, now or before. */
@@ -67,7 +73,10 @@ export class Recording {
   /** Appends without being waited for; `room` and `settled` keep it from growing. */
   appendSoon(event: NewEvent, bytes: number): void {
     this.#inFlightBytes += bytes;
-    const done: Promise<unknown> = this.append(event).finally(() => {
+    const counted = async (): Promise<void> => {
+      if ((await this.append(event)) !== undefined) this.#storedBytes += bytes;
+    };
+    const done: Promise<unknown> = counted().finally(() => {
       this.#inFlightBytes -= bytes;
       this.#inFlight.delete(done);
     });

@@ -37,14 +37,22 @@ export function judge(
   const how = inWords(end);
   if (cause.timedOut) return { status: 'timed_out', how: `timed out and ${how}` };
   if (cause.interruptedBy !== undefined) {
-    return { status: 'cancelled', how: `${how} after ${cause.interruptedBy}` };
+    const after = end.signal === cause.interruptedBy ? '' : ` after ${cause.interruptedBy}`;
+    return { status: 'cancelled', how: `${how}${after}` };
   }
   return { status: end.exitCode === 0 ? 'succeeded' : 'failed', how };
 }
 
+const WHY_NOT_STARTED: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'there is no such program'],
+  ['EACCES', 'it is no program that may be executed'],
+  ['ENOEXEC', 'it is no program that may be executed'],
+  ['E2BIG', 'its arguments are too long'],
+]);
+
 function inWords({ failure, signal, exitCode }: ProcessEnd): string {
   if (failure !== null) {
-    const why = systemCode(failure) === 'ENOENT' ? 'there is no such program' : failure.message;
+    const why = WHY_NOT_STARTED.get(systemCode(failure) ?? '') ?? failure.message;
     return `could not be started: ${why}`;
   }
   return signal === null ? `exited with code ${exitCode}` : `was killed by ${signal}`;

@@ -60,6 +60,12 @@ function wayTo(state: RunState, from: string, target: string): string[] | undefi
   return undefined;
 }
 
+/** In words, for people: they know steps by their names. */
+export function whySkipped(state: RunState, dependencyId: string): string {
+  const name = state.steps.get(dependencyId)?.name ?? dependencyId;
+  return `its dependency ${name} did not succeed`;
+}
+
 /** Skips, each with its reason, what can no longer start because `step` did not succeed. */
 export function settleDependents(
   state: RunState,
@@ -69,14 +75,14 @@ export function settleDependents(
 ): Change[] {
   const changes: Change[] = [];
   const done = new Set<string>();
-  const open = [{ id: step.id, status: step.status }];
+  const open = [step.id];
   for (let failed = open.pop(); failed !== undefined; failed = open.pop()) {
-    for (const id of state.dependents.get(failed.id) ?? []) {
+    for (const id of state.dependents.get(failed) ?? []) {
       const dependent = state.steps.get(id);
       if (dependent?.status !== 'queued' || done.has(id)) continue;
       if (dependent.onDependencyFailure === 'wait') continue;
       done.add(id);
-      open.push({ id, status: 'skipped' });
+      open.push(id);
       changes.push({
         type: 'step.updated',
         runId,
@@ -84,8 +90,8 @@ export function settleDependents(
         version: dependent.version + 1,
         set: {
           status: 'skipped',
-          reason: `its dependency ${failed.id} is ${failed.status}`,
-          skippedBy: failed.id,
+          reason: whySkipped(state, failed),
+          skippedBy: failed,
           endedAt: context.at,
           updatedAt: context.at,
         },

@@ -18,6 +18,7 @@ import {
   isFailure,
   settleDependents,
   unskipDependents,
+  whySkipped,
 } from './dependencies.ts';
 import { STEP_STATUSES, type StepRow } from './entities.ts';
 import { encodePayload, NULL_PAYLOAD, samePayload } from './payload.ts';
@@ -97,7 +98,7 @@ function newStep(state: RunState, runId: string, input: NewStep, context: Contex
     input: encodePayload(input.input, 'step.input'),
     output: NULL_PAYLOAD,
     error: null,
-    reason: skipped ? `its dependency ${failed} did not succeed` : null,
+    reason: skipped ? whySkipped(state, failed) : null,
     progress: null,
     metrics: {},
     trace: optional(input.trace, 'step.trace', check.checkName),
@@ -153,7 +154,7 @@ function skipOf(
 ): Partial<StepRow> {
   const failed = dependsOn?.find((other) => isFailure(state.steps.get(other)));
   if (failed === undefined || step.onDependencyFailure === 'wait') return {};
-  const reason = `its dependency ${failed} did not succeed`;
+  const reason = whySkipped(state, failed);
   return { status: 'skipped', reason, skippedBy: failed, endedAt: at };
 }
 

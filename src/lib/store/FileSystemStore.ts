@@ -1,10 +1,10 @@
 import { FILE_STORE_DEFAULTS } from '../limits.ts';
 import { StoreError } from '../errors.ts';
-import { checkObject } from '../model/check.ts';
+import { checkObject, invalid } from '../model/check.ts';
 import type { Run } from '../model/entities.ts';
 import { toRun } from '../model/represent.ts';
 import { systemClock } from '../ports/clock.ts';
-import { realFileSystem } from '../ports/fileSystem.ts';
+import type { FileSystem } from '../ports/fileSystem.ts';
 import { systemRandom } from '../ports/random.ts';
 import type {
   Commit,
@@ -21,6 +21,7 @@ import type {
   WatchOptions,
 } from './contract.ts';
 import { ArtifactManagementService } from './FileSystemStore/ArtifactManagementService.ts';
+import { type Blobs, ReplayedBlobs } from './FileSystemStore/blobs.ts';
 import { toCursor } from './FileSystemStore/cursor.ts';
 import { EventManagementService } from './FileSystemStore/EventManagementService.ts';
 import { acquireStoreLock, noLock } from './FileSystemStore/lock.ts';
@@ -28,17 +29,20 @@ import { repairRooms } from './FileSystemStore/repair.ts';
 import { type Environment, openRooms, type Rooms } from './FileSystemStore/rooms.ts';
 import { RunManagementService } from './FileSystemStore/RunManagementService.ts';
 import { StepManagementService } from './FileSystemStore/StepManagementService.ts';
-import { runTransaction } from './FileSystemStore/transaction.ts';
+import { runTransaction, transactionOver } from './FileSystemStore/transaction.ts';
 import { verifyStore } from './FileSystemStore/verify.ts';
 import { watchCommits } from './FileSystemStore/watch.ts';
 import type { RunWriter } from './FileSystemStore/writer.ts';
 import type { FileStoreTuning, OpenOptions } from './options.ts';
 
-export interface FileSystemStoreOptions extends OpenOptions {
+export interface StorePlace {
+  readonly root: string;
   /** What is shown as its place. */
   readonly location: string;
   /** Nobody else can reach the file system: no lock, and the index in memory. */
   readonly isPrivate: boolean;
+  /** Unless the options name another. */
+  readonly fileSystem: FileSystem;
 }
 
 const OPTIONS: ReadonlySet<string> = new Set([
@@ -49,9 +53,8 @@ const OPTIONS: ReadonlySet<string> = new Set([
   'fileSystem',
   'clock',
   'random',
-  'location',
-  'isPrivate',
 ]);
+const VERIFY_OPTIONS: ReadonlySet<string> = new Set<keyof VerifyOptions>(['signal', 'onProgress']);
 
 /**
  * Runs, steps, events and artifacts in a folder, on one journal.
@@ -71,7 +74,7 @@ export class FileSystemStore implements Store {
   private constructor(rooms: Rooms, location: string) {
     this.#rooms = rooms;
     this.#location = location;
-    const services = this.#servicesOver(rooms.committer);
+    const services = this.#servicesOver(rooms.committer, rooms.blobs);
     this.runs = services.runs;
     this.steps = services.steps;
     this.events = services.events;
@@ -79,17 +82,20 @@ export class FileSystemStore implements Store {
   }
 
   /**
-   * Opens the store in `root`, or makes it. When it resolves, the journal was recovered, this process
+   * Opens the store at `place`, or makes it. When it resolves, the journal was recovered, this process
    * owns the store, and everything that was ever acknowledged is served.
    */
-  static async open(root: string, options: FileSystemStoreOptions): Promise<FileSystemStore> {
-    const rooms = await openRooms(root, environmentOf(options));
-    return new FileSystemStore(rooms, options.location);
+  static async open(place: StorePlace, options: OpenOptions): Promise<FileSystemStore> {
+    const rooms = await openRooms(place.root, environmentOf(place, options));
+    return new FileSystemStore(rooms, place.location);
   }
 
-  /** Mends the journal of a store that does not open for it. Nobody may have it open. */
-  static async repair(root: string, options: FileSystemStoreOptions): Promise<RepairReport> {
-    return repairRooms(root, environmentOf(options));
+  /**
+   * Mends the journal of a store that does not open for it. Nobody may have it open. `NOT_FOUND`,
+   * and nothing made, where there is no store.
+   */
+  static async repair(place: StorePlace, options: OpenOptions): Promise<RepairReport> {
+    return repairRooms(place.root, { ...environmentOf(place, options), create: false });
   }
 
   get status(): StoreStatus {
@@ -110,14 +116,15 @@ export class FileSystemStore implements Store {
     runIds: string | readonly string[],
     work: (tx: Transaction) => Promise<T>,
   ): Promise<T> {
+    if (typeof work !== 'function') throw invalid('work', 'must be a function');
+    const blobs = new ReplayedBlobs(this.#rooms.blobs);
     return runTransaction(this.#rooms.committer, runIds, (writer) =>
-      work(this.#servicesOver(writer)),
+      work(transactionOver(this.#servicesOver(writer, blobs))),
     );
   }
 
   watch(options: WatchOptions = {}): AsyncIterable<Commit> {
-    const { journal, committer, identity } = this.#rooms;
-    return watchCommits(journal, committer, identity, options);
+    return watchCommits(this.#rooms, options);
   }
 
   async stats(): Promise<StoreStats> {
@@ -137,6 +144,11 @@ export class FileSystemStore implements Store {
   }
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    checkObject(options, 'options', VERIFY_OPTIONS);
+    const { onProgress } = options;
+    if (onProgress !== undefined && typeof onProgress !== 'function') {
+      throw invalid('options.onProgress', 'must be a function');
+    }
     this.#rooms.committer.refuseClosed();
     return verifyStore(this.#rooms, options);
   }
@@ -150,8 +162,8 @@ export class FileSystemStore implements Store {
     return this.close();
   }
 
-  #servicesOver(writer: RunWriter) {
-    const { eventReader, blobs, clock } = this.#rooms;
+  #servicesOver(writer: RunWriter, blobs: Blobs) {
+    const { eventReader, clock } = this.#rooms;
     return {
       runs: new RunManagementService(writer, (filter) => this.#listRuns(filter)),
       steps: new StepManagementService(writer, clock),
@@ -169,17 +181,17 @@ export class FileSystemStore implements Store {
   }
 }
 
-function environmentOf(options: FileSystemStoreOptions): Environment {
-  checkObject<FileSystemStoreOptions>(options, 'options', OPTIONS);
+function environmentOf(place: StorePlace, options: OpenOptions): Environment {
+  checkObject(options, 'options', OPTIONS);
   return {
-    lockStore: options.isPrivate ? noLock : acquireStoreLock,
+    lockStore: place.isPrivate ? noLock : acquireStoreLock,
     tuning: tuningOf(options),
-    fs: options.fileSystem ?? realFileSystem,
+    fs: options.fileSystem ?? place.fileSystem,
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
     readOnly: options.readOnly ?? false,
     create: (options.create ?? true) && options.readOnly !== true,
-    isPrivate: options.isPrivate,
+    isPrivate: place.isPrivate,
     signal: options.signal,
   };
 }

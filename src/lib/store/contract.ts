@@ -97,8 +97,9 @@ export interface Events {
   /** Ascending by `seq`. */
   list(runId: string, options?: EventListOptions): Listing<RunEvent>;
   /**
-   * The stored events, then each new one once it is durable. Ends without an error when `signal`
-   * aborts, the store closes or the run is deleted.
+   * The stored events, then each new one once it is durable. It begins with its first `next()`,
+   * which rejects with `NOT_FOUND`, `STORE_CLOSED` or `INVALID_ARGUMENT`. Ends without an error when
+   * `signal` aborts, the store closes or the run is deleted.
    */
   tail(runId: string, options?: EventTailOptions): AsyncIterable<RunEvent>;
 }
@@ -257,14 +258,21 @@ export interface Store extends AsyncDisposable {
   position(): string;
   /**
    * Runs `work` on staged copies and commits all it did at once, or nothing. If another writer moved
-   * one of the runs meanwhile, `work` runs again: it must have no side effects. After ten times
-   * `VERSION_CONFLICT`. A run that was not named here is `INVALID_ARGUMENT` inside.
+   * one of the runs meanwhile, `work` runs again, also when it threw, whatever it threw: what it saw
+   * may be a mixture. So it must have no side effects. A stream that is put as an artifact again
+   * stands for the bytes it gave the first time. After ten times it rejects with what was thrown
+   * last, or `VERSION_CONFLICT`. A run that was not named here is `INVALID_ARGUMENT` inside.
    */
   transaction<T>(
     runIds: string | readonly string[],
     work: (tx: Transaction) => Promise<T>,
   ): Promise<T>;
-  /** Ends without an error when `signal` aborts or the store closes. */
+  /**
+   * Where it begins is settled at this call: what becomes durable between it and the first `next()`
+   * is given. It never throws here; the first `next()` rejects with `STORE_CLOSED`,
+   * `POSITION_EXPIRED` or `INVALID_ARGUMENT`. Ends without an error when `signal` aborts or the
+   * store closes.
+   */
   watch(options?: WatchOptions): AsyncIterable<Commit>;
   stats(): Promise<StoreStats>;
   /** Reads everything that is stored and compares it with its checksums and with the log. */

@@ -17,7 +17,10 @@ export interface FileStoreTuning {
 }
 
 export interface OpenOptions extends Partial<FileStoreTuning> {
-  /** Serve reads only and change no file. A store with a damaged journal can be opened so. */
+  /**
+   * Serve reads only. Of the store's files only `lock.db` and `owner.json` are written: a reader
+   * owns the store as a writer does. A store with a damaged journal can be opened so.
+   */
   readonly readOnly?: boolean | undefined;
   /** Make the store when it is not there. Default: true; otherwise `NOT_FOUND`. */
   readonly create?: boolean | undefined;

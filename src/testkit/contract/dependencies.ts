@@ -56,7 +56,7 @@ export function dependencyTests({ describe, it, expect, subject }: Suite): void 
       const store = await subject.throughReopen();
       const b = await store.steps.get('r', 'b');
       expect(b).toMatchObject({ status: 'skipped', skippedBy: 'a' });
-      expect(b.reason ?? '').toContain('a is failed');
+      expect(b.reason ?? '').toContain('its dependency a did not succeed');
       expect(await store.steps.get('r', 'c')).toMatchObject({ status: 'skipped', skippedBy: 'b' });
       await store.steps.create('r', { id: 'late', name: 'late', dependsOn: ['c'] });
       expect(await statuses()).toEqual({

@@ -1,4 +1,4 @@
-import { refusal, type Suite, untyped } from './subject.ts';
+import { refusal, type Suite, take, untyped } from './subject.ts';
 
 export function validationTests({ describe, it, expect, subject }: Suite): void {
   /** Each call with the path that its message has to begin with or contain. */
@@ -108,6 +108,37 @@ export function validationTests({ describe, it, expect, subject }: Suite): void 
         ['after', () => events.list('r', { after: -1 })],
         ['after', () => events.list('r', { after: 1.5 })],
       ]);
+    });
+
+    it('that are no options at all are refused, as names that nobody knows are', async () => {
+      const { store } = subject;
+      const { runs, steps, events, artifacts, pins } = store;
+      await runs.create({ id: 'r', workflow: 'w' });
+      const work = async (): Promise<void> => undefined;
+      for (const wrong of [null, 'text', 7, [], { colour: 'red' }]) {
+        const value = untyped(wrong);
+        await refuses([
+          ['filter', () => runs.list(value)],
+          ['filter', () => steps.list('r', value)],
+          ['options', () => events.list('r', value)],
+          ['options', () => artifacts.list('r', value)],
+          ['options', () => take(events.tail('r', value), 1)],
+          ['options', () => take(store.watch(value), 1)],
+          ['options', () => store.verify(value)],
+          ['pin', () => pins.create(value)],
+          ['work', () => store.transaction('r', value)],
+        ]);
+      }
+      await refuses([
+        ['pin', () => pins.create(untyped(undefined))],
+        ['pin.afterr', () => pins.create(untyped({ name: 'p', afterr: store.position() }))],
+        ['work', () => store.transaction('r', untyped(undefined))],
+        ['runIds', () => store.transaction(untyped(null), work)],
+        ['runId', () => events.list(untyped(undefined))],
+        ['runId', () => take(events.tail(untyped(null)), 1)],
+        ['options.onProgress', () => store.verify(untyped({ onProgress: 'loud' }))],
+      ]);
+      expect(await pins.list()).toEqual([]);
     });
 
     it('that are undefined count as absent', async () => {

@@ -78,6 +78,32 @@ export function watchTests({ describe, it, expect, subject }: Suite): void {
       expect(types(await watching)).toEqual(['run.created c', 'run.updated c']);
     });
 
+    it('begins at the call, not when its first commit is asked for', async () => {
+      const { store } = subject;
+      const fromNow = store.watch();
+      await store.runs.create({ id: 'between', workflow: 'w' });
+      const taken = take(fromNow, 2);
+      for (const id of ['later', 'last']) await store.runs.create({ id, workflow: 'w' });
+      expect(types(await taken)).toEqual(['run.created between', 'run.created later']);
+    });
+
+    it('never throws at the call: what it refuses, it refuses where commits are asked for', async () => {
+      const store = await subject.throughReopen();
+      const refused = [
+        store.watch(untyped(null)),
+        store.watch(untyped('r')),
+        store.watch(untyped({ from: store.position() })),
+        store.watch({ runId: '' }),
+        store.watch({ after: 'garbage' }),
+      ];
+      for (const watch of refused) {
+        expect((await refusal(() => collect(watch))).code).toBe('INVALID_ARGUMENT');
+      }
+      await store.close();
+      const late = store.watch();
+      expect((await refusal(() => collect(late))).code).toBe('STORE_CLOSED');
+    });
+
     it('of one run wakes for its commits among those of others', async () => {
       const { store } = subject;
       await store.runs.create({ id: 'quiet', workflow: 'w' });

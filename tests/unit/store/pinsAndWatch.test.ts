@@ -174,11 +174,36 @@ describe('a pin', () => {
     await store.close();
     const path = scene.at('data', 'pins.json');
     expect(JSON.parse(await readFile(path, 'utf8'))).toHaveLength(1);
-    for (const text of ['{"not": "a list"}', 'no JSON']) {
+    const [pin] = JSON.parse(await readFile(path, 'utf8')) as [object];
+    const misshapen = [
+      null,
+      { ...pin, name: '' },
+      { ...pin, name: 7 },
+      { ...pin, position: '7' },
+      { ...pin, position: -1 },
+      { ...pin, bytesMax: Number.NaN },
+      { ...pin, bytesMax: undefined },
+      { ...pin, broken: 'no' },
+      { ...pin, timeline: 'x' },
+    ].map((each) => JSON.stringify([pin, each]));
+    for (const text of ['{"not": "a list"}', 'no JSON', ...misshapen]) {
       await writeFile(path, text);
       expect((await refusal(scene.open(), 'DATA_CORRUPT')).message).toContain(path);
       expect(scene.disk.openHandles).toBe(0);
     }
+  });
+
+  test('of an older file, which names no history, is of the one that the store is in', async () => {
+    let store = await opened();
+    const { position } = await store.pins.create({ name: 'p' });
+    await store.close();
+    const path = scene.at('data', 'pins.json');
+    const [pin] = JSON.parse(await readFile(path, 'utf8')) as [object];
+    await writeFile(path, JSON.stringify([{ ...pin, timeline: undefined }]));
+    store = await scene.open(TRIMMING);
+    expect(await store.pins.list()).toEqual([
+      { name: 'p', position, bytesMax: 1024 ** 3, broken: false },
+    ]);
   });
 
   test.each([

@@ -82,12 +82,42 @@ describe('a store on disk', () => {
     }
   });
 
-  test.each(['', 'file:', 'memory', 'https://example.org', 'postgres://x', '/folder'])(
-    'is not named by %p',
+  test.each([
+    '',
+    'file:',
+    'memory',
+    'https://example.org',
+    'postgres://x',
+    '/folder',
+    'file://host/x',
+    'file:///a%2Fb',
+  ])('is not named by %p', async (url) => {
+    const { message } = await refusal(openStore(url), 'INVALID_ARGUMENT');
+    expect(message).toContain('file:./folder or memory:');
+    await refusal(repairStore(url), 'INVALID_ARGUMENT');
+  });
+
+  test.each([undefined, null, 7, Symbol('x')])(
+    'is not named by %p, which is no text',
     async (url) => {
-      const { message } = await refusal(openStore(url), 'INVALID_ARGUMENT');
-      expect(message).toContain('file:./folder or memory:');
-      await refusal(repairStore(url), 'INVALID_ARGUMENT');
+      const named = url as unknown as string;
+      for (const work of [openStore(named), repairStore(named)]) {
+        expect((await refusal(work, 'INVALID_ARGUMENT')).message).toContain(String(url));
+      }
+    },
+  );
+
+  test.each([[null], ['text'], [{ location: 'elsewhere' }], [{ isPrivate: true }]])(
+    'is not opened with %j in place of its options',
+    async (options) => {
+      const wrong = options as unknown as OpenOptions;
+      for (const url of ['memory:', `file:${scene.at('data')}`]) {
+        const { message } = await refusal(openStore(url, wrong), 'INVALID_ARGUMENT');
+        expect(message).toMatch(/^options/);
+        expect(message).not.toMatch(/known are .*(location|isPrivate)/);
+        await refusal(repairStore(`file:${scene.at('data')}`, wrong), 'INVALID_ARGUMENT');
+      }
+      expect(await readdir(scene.folder)).toEqual([]);
     },
   );
 

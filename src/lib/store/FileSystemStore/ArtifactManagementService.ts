@@ -1,5 +1,5 @@
 import { checkNewArtifact, decidePutArtifact, requireArtifact } from '../../model/artifact.ts';
-import { checkGiven, checkObject, invalid } from '../../model/check.ts';
+import { checkGiven, checkObject } from '../../model/check.ts';
 import type { NewArtifact } from '../../model/commands.ts';
 import { requireRun } from '../../model/decision.ts';
 import type { Artifact, ArtifactRow } from '../../model/entities.ts';
@@ -13,7 +13,7 @@ import type {
   Page,
   PageOptions,
 } from '../contract.ts';
-import type { BlobFolder } from './blobs.ts';
+import type { Blobs } from './blobs.ts';
 import { checkLimit, fromListCursor, PagedListing, toListCursor } from './listing.ts';
 import type { RunWriter } from './writer.ts';
 
@@ -31,9 +31,9 @@ const REF: ReadonlySet<string> = new Set<keyof ArtifactRef>(['name', 'version'])
 /** `store.artifacts`, and `tx.artifacts` over a transaction's staging. */
 export class ArtifactManagementService implements Artifacts {
   readonly #writer: RunWriter;
-  readonly #blobs: BlobFolder;
+  readonly #blobs: Blobs;
 
-  constructor(writer: RunWriter, blobs: BlobFolder) {
+  constructor(writer: RunWriter, blobs: Blobs) {
     this.#writer = writer;
     this.#blobs = blobs;
   }
@@ -48,7 +48,7 @@ export class ArtifactManagementService implements Artifacts {
     await this.#writer.read(runId, (state) => requireRun(state, runId));
     const { body, mediaType = typeof body === 'string' ? 'text/plain' : undefined } = artifact;
     // W6: the bytes are durable before the commit that names them.
-    const blob = await this.#blobs.put(chunksOf(body));
+    const blob = await this.#blobs.put(body);
     return this.#writer.write(
       runId,
       (state, context) =>
@@ -66,8 +66,8 @@ export class ArtifactManagementService implements Artifacts {
   }
 
   list(runId: string, options: ListOptions = {}): Listing<Artifact> {
-    return new PagedListing(options.cursor, (cursor) =>
-      this.#writer.read(runId, (state) => page(state, runId, { ...options, cursor })),
+    return new PagedListing(options, (asked) =>
+      this.#writer.read(runId, (state) => page(state, runId, asked)),
     );
   }
 
@@ -84,8 +84,8 @@ function checkRef(ref: ArtifactRef): ArtifactRef {
 }
 
 function page(state: RunState, runId: string, options: ListOptions): Page<Artifact> {
-  requireRun(state, runId);
   checkObject(options, 'options', LIST_OPTIONS);
+  requireRun(state, runId);
   const limit = checkLimit(options.limit);
   const after = fromListCursor('artifacts', options.cursor) ?? '';
   const rows = [...state.artifacts.entries()]
@@ -101,20 +101,4 @@ function page(state: RunState, runId: string, options: ListOptions): Page<Artifa
 /** By name, then version: a cursor stays good whatever is put meanwhile. */
 function placeOf({ name, version }: ArtifactRow): string {
   return `${name}\u0000${String(version).padStart(16, '0')}`;
-}
-
-async function* chunksOf(body: ArtifactBody): AsyncGenerator<Uint8Array> {
-  if (typeof body === 'string' || body instanceof Uint8Array) {
-    yield typeof body === 'string' ? Buffer.from(body) : body;
-    return;
-  }
-  if (typeof body !== 'object' || body === null || !(Symbol.asyncIterator in body)) {
-    throw invalid('artifact.body', 'must be a string, a Uint8Array or a stream of Uint8Array');
-  }
-  for await (const chunk of body) {
-    if (!(chunk instanceof Uint8Array)) {
-      throw invalid('artifact.body', 'must be a stream of Uint8Array');
-    }
-    yield chunk;
-  }
 }

@@ -1,4 +1,4 @@
-import { checkInteger, checkObject } from '../../model/check.ts';
+import { checkId, checkInteger, checkObject } from '../../model/check.ts';
 import type { NewEvent } from '../../model/commands.ts';
 import type { Context, Decision } from '../../model/decision.ts';
 import type { EventRow, RunEvent } from '../../model/entities.ts';
@@ -15,6 +15,8 @@ const LIST_OPTIONS: ReadonlySet<string> = new Set<keyof EventListOptions>([
   'limit',
   'cursor',
 ]);
+
+const TAIL_OPTIONS: ReadonlySet<string> = new Set<keyof EventTailOptions>(['after', 'signal']);
 
 /** How many stored events `tail` reads at a time. */
 const TAIL_PAGE = 100;
@@ -44,10 +46,11 @@ export class EventManagementService implements Events {
   }
 
   list(runId: string, options: EventListOptions = {}): Listing<RunEvent> {
-    return new PagedListing(options.cursor, (cursor) => this.#page(runId, { ...options, cursor }));
+    return new PagedListing(options, (asked) => this.#page(runId, asked));
   }
 
   async #page(runId: string, options: EventListOptions): Promise<Page<RunEvent>> {
+    checkId(runId, 'runId');
     checkObject(options, 'options', LIST_OPTIONS);
     const limit = checkLimit(options.limit);
     const after = Math.max(
@@ -63,6 +66,8 @@ export class EventManagementService implements Events {
   }
 
   async *tail(runId: string, options: EventTailOptions = {}): AsyncGenerator<RunEvent> {
+    checkId(runId, 'runId');
+    checkObject(options, 'options', TAIL_OPTIONS);
     const { signal } = options;
     let after = checkAfter(options.after);
     // The first read says NOT_FOUND of an unknown run; later the run may be deleted: the end.

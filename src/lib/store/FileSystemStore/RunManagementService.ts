@@ -41,7 +41,7 @@ export class RunManagementService implements Runs {
   }
 
   list(filter: RunFilter = {}): Listing<Run> {
-    return new PagedListing(filter.cursor, (cursor) => this.#list({ ...filter, cursor }));
+    return new PagedListing(filter, this.#list);
   }
 
   async update(runId: string, patch: RunPatch, options?: WriteOptions): Promise<Run> {
@@ -61,11 +61,7 @@ export class RunManagementService implements Runs {
   }
 
   async delete(runId: string, options?: WriteOptions): Promise<void> {
-    return this.#writer.write(
-      runId,
-      (state) => decideDeleteRun(state, runId, options),
-      () => undefined,
-    );
+    return this.#writer.delete(runId, (state) => decideDeleteRun(state, runId, options));
   }
 
   #again(runId: string, verb: 'reset' | 'retry', options?: ResetOptions): Promise<Run> {

@@ -52,8 +52,8 @@ export class StepManagementService implements Steps {
   }
 
   list(runId: string, filter: StepFilter = {}): Listing<Step> {
-    return new PagedListing(filter.cursor, (cursor) =>
-      this.#writer.read(runId, (state) => page(state, runId, { ...filter, cursor })),
+    return new PagedListing(filter, (asked) =>
+      this.#writer.read(runId, (state) => page(state, runId, asked)),
     );
   }
 
@@ -110,8 +110,8 @@ function answer(state: RunState, runId: string, stepId: string): Step {
 
 /** Steps are never removed, so a place in their order of creation stays good. */
 function page(state: RunState, runId: string, filter: StepFilter): Page<Step> {
-  requireRun(state, runId);
   checkObject(filter, 'filter', STEP_FILTER);
+  requireRun(state, runId);
   const limit = checkLimit(filter.limit);
   const from = numberFromListCursor('steps', filter.cursor);
   const matches = matcher(filter);

@@ -2,13 +2,21 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { isStoreError, StoreError } from '../../errors.ts';
 import type { StoredBlob } from '../../model/artifact.ts';
+import { invalid } from '../../model/check.ts';
+import type { ArtifactBody } from '../contract.ts';
 import { type FileOperationService, storageError } from './FileOperationService.ts';
 import type { Layout } from './layout.ts';
 
 const READ_ONLY = 0o400;
 
+/** Where the bytes of artifacts are put and read. */
+export interface Blobs {
+  put(body: ArtifactBody): Promise<StoredBlob>;
+  open(blob: StoredBlob): AsyncIterable<Uint8Array>;
+}
+
 /** Bytes by their SHA-256, one file each, stored once however many artifacts name them. */
-export class BlobFolder {
+export class BlobFolder implements Blobs {
   readonly #files: FileOperationService;
   readonly #layout: Layout;
 
@@ -18,10 +26,10 @@ export class BlobFolder {
   }
 
   /** Streams the bytes to disk in bounded memory. Durable, file and folder, when it resolves (W6). */
-  async put(source: AsyncIterable<Uint8Array>): Promise<StoredBlob> {
+  async put(body: ArtifactBody): Promise<StoredBlob> {
     const files = this.#files;
     await files.ensureFolder(this.#layout.blobs);
-    const staged = await files.stageStream(join(this.#layout.blobs, 'incoming'), source);
+    const staged = await files.stageStream(join(this.#layout.blobs, 'incoming'), chunksOf(body));
     try {
       const blob = { digest: String(staged.digest), size: staged.bytesWritten };
       const path = this.#layout.blob(blob.digest);
@@ -75,6 +83,46 @@ export class BlobFolder {
       if (isStoreError(error, 'NOT_FOUND')) return false;
       throw error;
     }
+  }
+}
+
+/**
+ * The blobs of one transaction, over all its tries: a stream can be read only once, and where it
+ * comes again it stands for the bytes that it gave before.
+ */
+export class ReplayedBlobs implements Blobs {
+  readonly #blobs: Blobs;
+  readonly #byStream = new Map<object, Promise<StoredBlob>>();
+
+  constructor(blobs: Blobs) {
+    this.#blobs = blobs;
+  }
+
+  put(body: ArtifactBody): Promise<StoredBlob> {
+    if (typeof body === 'string' || body instanceof Uint8Array) return this.#blobs.put(body);
+    const stored = this.#byStream.get(body) ?? this.#blobs.put(body);
+    this.#byStream.set(body, stored);
+    return stored;
+  }
+
+  open(blob: StoredBlob): AsyncIterable<Uint8Array> {
+    return this.#blobs.open(blob);
+  }
+}
+
+async function* chunksOf(body: ArtifactBody): AsyncGenerator<Uint8Array> {
+  if (typeof body === 'string' || body instanceof Uint8Array) {
+    yield typeof body === 'string' ? Buffer.from(body) : body;
+    return;
+  }
+  if (typeof body !== 'object' || body === null || !(Symbol.asyncIterator in body)) {
+    throw invalid('artifact.body', 'must be a string, a Uint8Array or a stream of Uint8Array');
+  }
+  for await (const chunk of body) {
+    if (!(chunk instanceof Uint8Array)) {
+      throw invalid('artifact.body', 'must be a stream of Uint8Array');
+    }
+    yield chunk;
   }
 }
 

@@ -1,15 +1,16 @@
 import { StoreError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import { checkInteger } from '../../model/check.ts';
-import type { Listing, Page } from '../contract.ts';
+import type { Listing, Page, PageOptions } from '../contract.ts';
 
 /** A list that is fetched when it is awaited (one page) or iterated (page after page). */
-export class PagedListing<T> implements Listing<T> {
-  readonly #fetch: (cursor: string | undefined) => Promise<Page<T>>;
-  readonly #first: string | undefined;
+export class PagedListing<T, O extends PageOptions> implements Listing<T> {
+  readonly #fetch: (options: O) => Promise<Page<T>>;
+  readonly #options: O;
 
-  constructor(first: string | undefined, fetch: (cursor: string | undefined) => Promise<Page<T>>) {
-    this.#first = first;
+  /** `fetch` checks the options, and so refuses them where the list is awaited. */
+  constructor(options: O, fetch: (options: O) => Promise<Page<T>>) {
+    this.#options = options;
     this.#fetch = fetch;
   }
 
@@ -18,16 +19,16 @@ export class PagedListing<T> implements Listing<T> {
     onPage?: ((page: Page<T>) => A | PromiseLike<A>) | null,
     onError?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    return this.#fetch(this.#first).then(onPage, onError);
+    return this.#fetch(this.#options).then(onPage, onError);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
-    let cursor = this.#first;
-    do {
-      const page: Page<T> = await this.#fetch(cursor);
-      yield* page.items;
-      cursor = page.next ?? undefined;
-    } while (cursor !== undefined);
+    for (let options = this.#options; ;) {
+      const { items, next } = await this.#fetch(options);
+      yield* items;
+      if (next === null) return;
+      options = { ...options, cursor: next };
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { StoreError } from '../../errors.ts';
-import { checkInteger, checkName } from '../../model/check.ts';
+import { checkGiven, checkInteger, checkName } from '../../model/check.ts';
 import type { Pin, Pins } from '../contract.ts';
 import { fromCursor, type Identity, toCursor } from './cursor.ts';
 import type { FileOperationService } from './FileOperationService.ts';
@@ -11,7 +11,12 @@ interface PinRecord {
   readonly position: number;
   readonly bytesMax: number;
   readonly broken: boolean;
+  /** The history that the position belongs to; absent in older files: that of the store. */
+  readonly timeline?: number | undefined;
 }
+
+const NEW_PIN: ReadonlySet<string> = new Set<keyof NewPin>(['name', 'after', 'bytesMax']);
+type NewPin = Parameters<Pins['create']>[0];
 
 /** What a pin may hold back unless it says so: 1 GiB. */
 const BYTES_MAX_DEFAULT = 1024 ** 3;
@@ -41,17 +46,20 @@ export class PinFile implements Pins {
   static async open(parts: PinFileParts): Promise<PinFile> {
     const bytes = await parts.files.readIfPresent(parts.layout.pins);
     if (bytes === undefined) return new PinFile(parts, []);
-    try {
-      const text = Buffer.from(bytes).toString();
-      return new PinFile(parts, JSON.parse(text) as readonly PinRecord[]);
-    } catch (cause) {
-      const message = `${parts.layout.pins} is damaged`;
-      throw new StoreError('DATA_CORRUPT', message, { cause });
-    }
+    const { timeline } = parts.identity;
+    const pins = parse(parts.layout.pins, bytes).map((pin) => ({
+      ...pin,
+      timeline: pin.timeline ?? timeline,
+      // What it held on to is not the log of this store any more.
+      broken: pin.broken || (pin.timeline ?? timeline) !== timeline,
+    }));
+    return new PinFile(parts, pins);
   }
 
-  async create(pin: { name: string; after?: string; bytesMax?: number }): Promise<Pin> {
+  async create(pin: NewPin): Promise<Pin> {
+    checkGiven(pin, 'pin', NEW_PIN);
     const { journal, identity } = this.#parts;
+    const { timeline } = identity;
     const name = checkName(pin.name, 'pin.name');
     const bytesMax = checkInteger(
       pin.bytesMax ?? BYTES_MAX_DEFAULT,
@@ -64,7 +72,7 @@ export class PinFile implements Pins {
       const { durable } = journal;
       const position = pin.after === undefined ? durable : fromCursor(identity, pin.after, durable);
       journal.log.placeAfter(position);
-      return { name, position, bytesMax, broken: false };
+      return { name, position, bytesMax, broken: false, timeline };
     });
   }
 
@@ -74,7 +82,9 @@ export class PinFile implements Pins {
       const pin = required(pins, name);
       const position = fromCursor(identity, after, journal.durable);
       if (pin.broken) journal.log.placeAfter(position);
-      return { ...pin, position: Math.max(pin.position, position), broken: false };
+      const { timeline } = identity;
+      const least = pin.timeline === timeline ? pin.position : 0;
+      return { ...pin, position: Math.max(least, position), broken: false, timeline };
     });
   }
 
@@ -140,9 +150,34 @@ export class PinFile implements Pins {
     }
   }
 
-  #toPin(pin: PinRecord): Pin {
-    return { ...pin, position: toCursor(this.#parts.identity, pin.position) };
+  #toPin({ timeline, ...pin }: PinRecord): Pin {
+    const { identity } = this.#parts;
+    const history = { ...identity, timeline: timeline ?? identity.timeline };
+    return { ...pin, position: toCursor(history, pin.position) };
   }
+}
+
+function parse(path: string, bytes: Uint8Array): readonly PinRecord[] {
+  try {
+    const pins: unknown = JSON.parse(Buffer.from(bytes).toString());
+    if (Array.isArray(pins) && pins.every(isPinRecord)) return pins;
+  } catch (cause) {
+    throw new StoreError('DATA_CORRUPT', `${path} is damaged`, { id: path, cause });
+  }
+  throw new StoreError('DATA_CORRUPT', `${path} is damaged: it is no list of pins`, { id: path });
+}
+
+function isPinRecord(value: unknown): value is PinRecord {
+  const isCount = (it: unknown, min: number) => Number.isSafeInteger(it) && Number(it) >= min;
+  const { name, position, bytesMax, broken, timeline } = (value ?? {}) as Partial<PinRecord>;
+  return (
+    typeof name === 'string' &&
+    name !== '' &&
+    isCount(position, 0) &&
+    isCount(bytesMax, 1) &&
+    typeof broken === 'boolean' &&
+    (timeline === undefined || isCount(timeline, 1))
+  );
 }
 
 function required(pins: ReadonlyMap<string, PinRecord>, name: string): PinRecord {

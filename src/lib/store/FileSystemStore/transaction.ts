@@ -36,6 +36,11 @@ class Staging implements RunWriter {
     return answer(state);
   }
 
+  /** A damaged run cannot be staged: only a call of its own deletes it. */
+  delete(runId: string, decide: Decide): Promise<void> {
+    return this.write(runId, decide, () => undefined);
+  }
+
   async read<T>(runId: string, answer: (state: RunState) => T): Promise<T> {
     return answer(this.#stateOf(runId));
   }

@@ -1,4 +1,4 @@
-import { checkId } from '../../model/check.ts';
+import { checkId, checkObject } from '../../model/check.ts';
 import { toPublicChange } from '../../model/represent.ts';
 import type { Commit, WatchOptions } from '../contract.ts';
 import type { Committer } from './committer.ts';
@@ -6,23 +6,49 @@ import { fromCursor, type Identity, toCursor } from './cursor.ts';
 import type { Frame } from './frame.ts';
 import type { Journal } from './journal.ts';
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof WatchOptions>(['after', 'runId', 'signal']);
+
+export interface WatchedLog {
+  readonly journal: Journal;
+  readonly committer: Committer;
+  readonly identity: Identity;
+}
+
+type Start = ReturnType<typeof startOf>;
+
 /**
  * The tail of the log, from any position: whole commits, in order, each once. It reads the journal's
  * files whatever its pace, so a slow watcher costs no memory.
  */
-export async function* watchCommits(
-  journal: Journal,
-  committer: Committer,
-  identity: Identity,
-  options: WatchOptions,
-): AsyncGenerator<Commit> {
-  const { signal, runId } = options;
+export function watchCommits(log: WatchedLog, options: WatchOptions): AsyncGenerator<Commit> {
+  // Where it starts is settled here, at the call; a refusal is told where commits are asked for.
+  try {
+    return follow(log, options, startOf(log, options));
+  } catch (refusal) {
+    return refused(refusal);
+  }
+}
+
+function startOf({ journal, committer, identity }: WatchedLog, options: WatchOptions) {
+  checkObject(options, 'options', OPTIONS);
   committer.refuseClosed();
-  if (runId !== undefined) checkId(runId, 'options.runId');
-  const durable = journal.durable;
+  if (options.runId !== undefined) checkId(options.runId, 'options.runId');
+  const { durable } = journal;
   const after =
     options.after === undefined ? durable : fromCursor(identity, options.after, durable);
-  const place = journal.log.placeAfter(after);
+  return { after, place: journal.log.placeAfter(after) };
+}
+
+// oxlint-disable-next-line require-yield -- there is nothing to give but the refusal
+async function* refused(refusal: unknown): AsyncGenerator<never> {
+  throw refusal;
+}
+
+async function* follow(
+  { journal, committer, identity }: WatchedLog,
+  { signal, runId }: WatchOptions,
+  { after, place }: Start,
+): AsyncGenerator<Commit> {
   const isAborted = () => signal?.aborted === true;
   while (!isAborted()) {
     for await (const frame of journal.log.frames(place, after, journal.durable)) {

@@ -11,6 +11,8 @@ export type Decide = (state: RunState, context: Context) => Decision;
 export interface RunWriter {
   /** Decides on the run as it stands, makes the changes durable, and answers from the state after. */
   write<T>(runId: string, decide: Decide, answer: (state: RunState) => T): Promise<T>;
+  /** `write` for the deletion of the run, which may be damaged. */
+  delete(runId: string, decide: Decide): Promise<void>;
   /** Answers from what reads may see. */
   read<T>(runId: string, answer: (state: RunState) => T): Promise<T>;
   /** The run's own row, which costs less than its whole state. */
