@@ -1,6 +1,7 @@
 import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from '@jest/globals';
 import type { OpenOptions, Store } from '../../src/index.ts';
+import { type IndexedRun, RunIndex } from '../../src/lib/store/index/RunIndex.ts';
 import { collect, Scene, until } from '../fixtures/store/scene.ts';
 
 const scene = new Scene();
@@ -18,7 +19,7 @@ interface Known {
   life: number;
   events: number;
   transactions: number;
-  /** From the moment on at which its deletion was asked for nothing is sure. */
+  /** From its deletion until its next creation nothing is sure. */
   isChanging: boolean;
 }
 
@@ -27,19 +28,26 @@ class Workload {
   readonly store: Store;
   readonly known = new Map<string, Known>();
   stopped = false;
+  deletions = 0;
 
   constructor(store: Store) {
     this.store = store;
   }
 
-  /** Lives of one run: created, filled, deleted, and again under the same id. */
+  /** Three lives of one run: created, filled, deleted, and again under the same id. */
   async one(id: string): Promise<void> {
     const { store } = this;
-    for (let life = 1; !this.stopped; life++) {
+    for (let life = 1; life <= 3 && !this.stopped; life++) {
+      const before = this.known.get(id);
+      if (before !== undefined) {
+        before.isChanging = true;
+        await store.runs.delete(id);
+        this.deletions++;
+      }
       await store.runs.create({ id, workflow: 'w', input: life });
       const known: Known = { life, events: 0, transactions: 0, isChanging: false };
       this.known.set(id, known);
-      for (let n = 1; n <= 12 && !this.stopped; n++) {
+      for (let n = 1; n <= 7 && !this.stopped; n++) {
         await store.events.append(id, {
           type: 'e',
           payload: `${life}.${n} `.padEnd(400, '.'),
@@ -47,10 +55,6 @@ class Workload {
         });
         known.events = n;
       }
-      if (this.stopped) return;
-      known.isChanging = true;
-      if (life % 2 === 0) await store.runs.delete(id);
-      else return;
     }
   }
 
@@ -122,6 +126,7 @@ describe('a copy of the folder taken at any moment, as a kill leaves it', () => 
     }
     workload.stopped = true;
     await Promise.all(work);
+    expect(workload.deletions).toBeGreaterThan(10);
     const removed = scene.disk.calls.filter(({ op }) => op === 'unlink');
     expect(removed.some(({ path }) => /journal.\d{10}\.ndjson$/.test(path))).toBe(true);
     expect(removed.some(({ path }) => /runs.+\.ndjson$/.test(path))).toBe(true);
@@ -212,9 +217,20 @@ describe('the index', () => {
 
   test('that disagrees with a run file is found by verify', async () => {
     await someRuns();
-    const older = await readFile(scene.at('data', 'index', 'index.db'));
-    const store = await scene.open(SMALL);
+    let store = await scene.open(SMALL);
+    const { storeId } = await store.stats();
     expect((await store.verify()).findings).toEqual([]);
-    expect(older.length).toBeGreaterThan(0);
+    await store.close();
+    const path = scene.at('data', 'index', 'index.db');
+    const index = RunIndex.open(path, { storeId, timeline: 1 });
+    const indexed = index.get('run 3') as IndexedRun;
+    index.put({ ...indexed, row: { ...indexed.row, workflow: 'another' } });
+    index.flush(Infinity);
+    index.close();
+    await rm(scene.at('data', 'index', 'closed.json'));
+    store = await scene.open(SMALL);
+    expect((await store.verify()).findings).toEqual([
+      { code: 'DATA_CORRUPT', file: 'run run 3', message: 'the index differs from the run file' },
+    ]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { encodeName } from '../../src/lib/store/FileSystemStore/fileName.ts';
+import { decodeName, encodeName } from '../../src/lib/store/FileSystemStore/fileName.ts';
 
 /** As a file system that folds case and normalizes would compare two names. */
 const folded = (name: string): string => name.toLowerCase().normalize('NFC');
@@ -46,6 +46,18 @@ describe('the name of an id’s files', () => {
     expect(encodeName('a'.repeat(181))).toMatch(/^~[0-9a-f]{64}$/);
     expect(encodeName('A'.repeat(61))).toMatch(/^~[0-9a-f]{64}$/);
     expect(encodeName('A'.repeat(61))).not.toBe(encodeName('a'.repeat(61).toUpperCase() + 'A'));
+  });
+
+  test('tells the id, unless it is a digest', () => {
+    fc.assert(
+      fc.property(ids, (id) => {
+        const name = encodeName(id);
+        expect(decodeName(name)).toBe(name.startsWith('~') || id === '' ? undefined : id);
+      }),
+    );
+    for (const foreign of ['Run1', 'end.', '=61', 'notes~']) {
+      expect(decodeName(foreign)).toBeUndefined();
+    }
   });
 
   test('is safe on every file system, whatever the id', () => {

@@ -1,8 +1,10 @@
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { RunRow } from '../../src/lib/model/entities.ts';
 import { EMPTY_STEP } from '../../src/lib/model/represent.ts';
 import type { Finding } from '../../src/lib/store/contract.ts';
+import { LINE_BYTES_MAX } from '../../src/lib/store/FileSystemStore/frame.ts';
 import {
   beginWorld,
   corrupt,
@@ -240,6 +242,18 @@ describe('the list of stored runs', () => {
     await expect(Array.fromAsync(world.files.list())).rejects.toMatchObject({
       code: 'DATA_CORRUPT',
     });
+  });
+
+  test('has a run whose row is longer than any line of the log', async () => {
+    const run = new Growing('r');
+    const row = run.state.run as RunRow;
+    run.state.run = { ...row, input: JSON.stringify('x'.repeat(LINE_BYTES_MAX)) };
+    await run.save(run.append(1));
+    expect(await fresh().inspect('r')).toMatchObject({ runId: 'r', parts: run.parts });
+    expect(await verify(run)).toEqual([]);
+    await damage(run.path(run.parts[0]), 'xxx');
+    await expect(fresh().inspect('r')).rejects.toMatchObject({ code: 'DATA_CORRUPT' });
+    expect(await verify(run)).toMatchObject([{ code: 'DATA_CORRUPT', byte: 0 }]);
   });
 
   test('does not hold a passing failure of the disk for damage', async () => {

@@ -99,24 +99,6 @@ describe('a quiet run', () => {
     expect((await store.steps.get('r', 's')).name).toBe('s');
   });
 
-  test('that is made again keeps its files when those its predecessor left are removed', async () => {
-    let store = await scene.open({ quietMs: 1_000 });
-    await store.runs.create({ id: 'r', workflow: 'w', input: 'old' });
-    await allSaved(store);
-    // Its second part takes the place of the first, which is not removed at once.
-    await store.runs.update('r', { priority: 1 });
-    await allSaved(store);
-    await store.runs.delete('r');
-    await allSaved(store);
-    await store.runs.create({ id: 'r', workflow: 'w', input: 'new' });
-    await store.events.append('r', { type: 'e', payload: 'precious' });
-    await store.close();
-    store = await scene.open();
-    expect((await store.runs.get('r')).input).toBe('new');
-    expect((await store.events.list('r')).items).toMatchObject([{ payload: 'precious' }]);
-    expect((await store.verify()).findings).toEqual([]);
-  });
-
   test('that is deleted and made again has nothing of its predecessor', async () => {
     const store = await scene.open({ quietMs: 1_000 });
     const key = { idempotencyKey: 'k' };

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { StoreError } from '../../errors.ts';
+import { isStoreError, StoreError } from '../../errors.ts';
 import { LIMITS } from '../../limits.ts';
 import type { Change } from '../../model/change.ts';
 import { checkId } from '../../model/check.ts';
@@ -72,6 +72,19 @@ export class Committer implements RunWriter {
     return result;
   }
 
+  /** `write` for a deletion. It needs no rows: those of a damaged run cannot be had. */
+  async delete(runId: string, decide: Decide): Promise<void> {
+    try {
+      await this.write(runId, decide, () => undefined);
+    } catch (error) {
+      const isDamaged = isStoreError(error, 'DATA_CORRUPT');
+      const doomed = isDamaged ? this.runs.doom(runId, error) : undefined;
+      if (doomed === undefined) throw error;
+      this.refuseUnwritable();
+      await this.enqueue([doomed], decide(doomed.decided, this.context()));
+    }
+  }
+
   async read<T>(runId: string, answer: (state: RunState) => T): Promise<T> {
     checkId(runId, 'runId');
     this.refuseClosed();
@@ -83,6 +96,7 @@ export class Committer implements RunWriter {
   async readRun(runId: string): Promise<RunRow | undefined> {
     checkId(runId, 'runId');
     this.refuseClosed();
+    this.runs.refuseDamaged(runId);
     const live = this.runs.peek(runId);
     return live === undefined ? this.#parts.index.get(runId)?.row : live.durable.run;
   }

@@ -71,6 +71,7 @@ export class EventReader {
   #snapshot(runId: string): { parts: readonly RunPart[]; tail?: EventTail } {
     const { committer, index } = this.#parts;
     committer.refuseClosed();
+    committer.runs.refuseDamaged(runId);
     const live = committer.runs.peek(runId);
     if (live?.durable.run !== undefined) return { parts: live.parts, tail: live.tail };
     const stored = live === undefined ? index.get(runId) : undefined;

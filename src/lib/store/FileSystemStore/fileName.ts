@@ -23,6 +23,15 @@ export function encodeName(id: string): string {
   return safe === '' ? '=' : safe;
 }
 
+/** The id whose name this is; `undefined` when the name is but a hash of it, or none of ours. */
+export function decodeName(name: string): string | undefined {
+  const bytes = name.replace(/=([0-9a-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  const id = Buffer.from(bytes, 'latin1').toString();
+  return encodeName(id) === name ? id : undefined;
+}
+
 function encodeByte(byte: number): string {
   const character = String.fromCharCode(byte);
   return /[a-z0-9._-]/.test(character) ? character : escapeByte(byte);

@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers';
 import { LRUCache } from 'lru-cache';
-import { isStoreError } from '../../errors.ts';
+import { isStoreError, StoreError } from '../../errors.ts';
+import { EMPTY_RUN } from '../../model/represent.ts';
+import { RunState } from '../../model/runState.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RunIndex } from '../index/RunIndex.ts';
 import { LiveRun } from './liveRun.ts';
@@ -25,6 +27,8 @@ export class LiveRuns {
   /** Just loaded: kept, whatever their size, until those who asked for them had their turn. */
   readonly #arrived = new Map<string, LiveRun>();
   readonly #loading = new Map<string, Promise<void>>();
+  /** Those of damaged runs that are being deleted, and why nothing else may be done with them. */
+  readonly #doomed = new WeakMap<LiveRun, StoreError>();
 
   constructor(parts: LiveRunsParts) {
     this.#parts = parts;
@@ -54,8 +58,34 @@ export class LiveRuns {
    */
   ready(runId: string): LiveRun | undefined {
     const live = this.peek(runId);
+    const doom = live?.durable.run === undefined ? undefined : this.#doomed.get(live);
+    if (doom !== undefined) throw doom;
     if (live !== undefined) return live;
+    this.refuseDamaged(runId);
     return this.#parts.index.get(runId) === undefined ? new LiveRun(runId) : undefined;
+  }
+
+  /** Throws `DATA_CORRUPT` for a run that is known to be damaged: it is there, and not served. */
+  refuseDamaged(runId: string): void {
+    const finding = this.#parts.index.damages.get(runId);
+    if (finding === undefined) return;
+    throw new StoreError(finding.code, finding.message, { id: runId });
+  }
+
+  /**
+   * A stand-in for a run that failed to load with `damage`: good for its deletion, which needs no
+   * rows, and for nothing else. `undefined` when the run is in memory after all.
+   */
+  doom(runId: string, damage: StoreError): LiveRun | undefined {
+    if (this.peek(runId) !== undefined) return undefined;
+    const stored = this.#parts.index.get(runId);
+    const state = new RunState();
+    state.run = stored?.row ?? { ...EMPTY_RUN, id: runId };
+    const live = new LiveRun(runId);
+    const { position = 0, createdPosition = 0, parts = [] } = stored ?? {};
+    live.restore(state, position, createdPosition, parts);
+    this.#doomed.set(live, damage);
+    return live;
   }
 
   /** Loads a stored run; concurrent callers share one read of the disk. */
@@ -107,6 +137,6 @@ export class LiveRuns {
   release(live: LiveRun): void {
     if (live.isBusy || this.#busy.get(live.id) !== live) return;
     this.#busy.delete(live.id);
-    if (live.durable.run !== undefined) this.keep(live);
+    if (live.durable.run !== undefined && !this.#doomed.has(live)) this.keep(live);
   }
 }

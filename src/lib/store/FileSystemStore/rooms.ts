@@ -153,9 +153,10 @@ async function wire(recovery: Recovery, journal: Journal): Promise<Rooms> {
   // Damage is met before anything is written (W9); what is copied then is replayed after it (W4).
   const proven = readOnly ? recovered.position : (recovered.newest?.position ?? 0);
   const from = Math.min(index.checkpoint, proven);
-  let commitsReplayed = await replay({ journal, index, runs, runFiles }, from, proven);
+  const replayParts = { journal, index, runs, runFiles, readOnly };
+  let commitsReplayed = await replay(replayParts, from, proven);
   if (!readOnly) await journal.recover(recovered);
-  commitsReplayed += await replay({ journal, index, runs, runFiles }, proven, journal.durable);
+  commitsReplayed += await replay(replayParts, proven, journal.durable);
   const flusher = new IndexFlusher(index, clock, () => journal.durable);
   const refusal = () => (readOnly ? READ_ONLY : journal.refusal());
   const committer: Committer = new Committer({

@@ -13,6 +13,7 @@ import type { Rows } from './runFiles/rows.ts';
 import { firstAbsorbed } from './runFiles/tiers.ts';
 import { verifyParts } from './runFiles/verify.ts';
 
+export { asDamage };
 export type { OnFinding, RunPart, StoredRun };
 
 export interface RunFilesOptions {
@@ -166,7 +167,17 @@ export class RunFiles {
     );
   }
 
-  /** Newest first: a crash in the middle leaves the beginning of a run, not a run with a hole. */
+  /** What a crash left of replaced parts; first the names of those that replaced them are durable. */
+  async removeObsolete(runs: readonly StoredRun[]): Promise<void> {
+    const left = runs.filter(({ obsolete }) => obsolete.length > 0);
+    await this.syncFolders(new Set(left.map(({ runId }) => this.folderOf(runId))));
+    for (const { runId, obsolete } of left) await this.removeParts(runId, obsolete);
+  }
+
+  /**
+   * A power cut keeps any of these removals and loses any other. Of replaced parts all may stay; of a
+   * deleted run a part may stay without those before it: the deletion in the log settles that.
+   */
   async #remove(runId: string, numbers: readonly number[]): Promise<void> {
     for (const number of numbers.toSorted((a, b) => b - a)) {
       const file = this.#reader.path(runId, number);

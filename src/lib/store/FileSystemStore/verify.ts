@@ -63,6 +63,7 @@ export async function verifyStore(rooms: Checked, options: VerifyOptions): Promi
   // A read-only store serves what stands before the damage, and knows of it.
   if (rooms.damage !== undefined) verification.found(rooms.damage.finding);
   await verifyJournal(rooms, verification);
+  for (const finding of rooms.index.damages.values()) verification.found(finding);
   const blobs = new Map<string, number>();
   for (const indexed of rooms.index.each()) {
     const runId = indexed.row.id;

@@ -1,5 +1,5 @@
 import { RUN_STATUSES, type RunRow, type RunStatus } from '../../model/entities.ts';
-import type { RunFilter } from '../contract.ts';
+import type { Finding, RunFilter } from '../contract.ts';
 import { IndexDatabase, type IndexIdentity } from './indexDatabase.ts';
 import { IndexUnusable } from './indexError.ts';
 import { fromColumns, type IndexedRun, rowFromText, RUN_COLUMNS } from './indexedRun.ts';
@@ -30,11 +30,18 @@ export class RunIndex implements Disposable {
   #stored: Stamp;
   #stamped: Stamp;
   #unsyncedRows = 0;
+  /** By run: few, and asked for whenever a run is not found. */
+  readonly #damages: Map<string, Finding>;
 
   private constructor(database: IndexDatabase) {
     this.#database = database;
     this.#stored = database.readStamp();
     this.#stamped = this.#stored;
+    this.#damages = new Map(
+      database
+        .all('SELECT run_id, finding FROM damaged_runs')
+        .map(({ run_id, finding }) => [run_id as string, parseFinding(finding as string)]),
+    );
   }
 
   /**
@@ -76,9 +83,21 @@ export class RunIndex implements Disposable {
     this.#pending.put(run.row.id, run);
   }
 
-  /** With its tags and event keys. */
+  /** With its tags and event keys, and with what is known of its damage. */
   delete(runId: string): void {
+    this.#damages.delete(runId);
     this.#pending.delete(runId);
+  }
+
+  /** Takes the run's place until `delete`: its files cannot be trusted, so no list has it. */
+  putDamage(runId: string, finding: Finding): void {
+    this.#damages.set(runId, finding);
+    this.#pending.putDamage(runId, finding);
+  }
+
+  /** By run. */
+  get damages(): ReadonlyMap<string, Finding> {
+    return this.#damages;
   }
 
   putEventKey(runId: string, key: string, seq: number): void {
@@ -201,6 +220,7 @@ export class RunIndex implements Disposable {
 function writeRun(writer: RunWriter, runId: string, pending: PendingRun, room: number): string[] {
   if (pending.deleted) writer.delete(runId);
   if (pending.run !== undefined) writer.put(pending.run);
+  if (pending.damage !== undefined) writer.putDamage(runId, pending.damage);
   const keys: string[] = [];
   for (const [key, seq] of pending.keys) {
     if (keys.length >= room) break;
@@ -208,4 +228,8 @@ function writeRun(writer: RunWriter, runId: string, pending: PendingRun, room: n
     keys.push(key);
   }
   return keys;
+}
+
+function parseFinding(text: string): Finding {
+  return JSON.parse(text) as Finding;
 }

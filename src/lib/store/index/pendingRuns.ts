@@ -1,3 +1,4 @@
+import type { Finding } from '../contract.ts';
 import type { IndexedRun } from './indexedRun.ts';
 
 /** What is to become of one run in the index: everything since the last flush, coalesced. */
@@ -5,6 +6,7 @@ export interface PendingRun {
   /** What stands in the index of a run with this id goes first. */
   deleted: boolean;
   run: IndexedRun | undefined;
+  damage: Finding | undefined;
   readonly keys: Map<string, number>;
   /** Grows from entry to entry: the map's order. */
   readonly ordinal: number;
@@ -39,7 +41,13 @@ export class PendingRuns {
     const entry = this.#entry(runId);
     entry.deleted = true;
     entry.run = undefined;
+    entry.damage = undefined;
     entry.keys.clear();
+  }
+
+  putDamage(runId: string, damage: Finding): void {
+    this.delete(runId);
+    this.#entry(runId).damage = damage;
   }
 
   putEventKey(runId: string, key: string, seq: number): void {
@@ -82,6 +90,7 @@ export class PendingRuns {
       if (keys.length > 0) {
         entry.deleted = false;
         entry.run = undefined;
+        entry.damage = undefined;
         for (const key of keys) entry.keys.delete(key);
       }
       break;
@@ -93,7 +102,8 @@ export class PendingRuns {
   #entry(runId: string): PendingRun {
     let entry = this.#entries.get(runId);
     if (entry === undefined) {
-      entry = { deleted: false, run: undefined, keys: new Map(), ordinal: ++this.#ordinal };
+      const ordinal = ++this.#ordinal;
+      entry = { deleted: false, run: undefined, damage: undefined, keys: new Map(), ordinal };
       this.#entries.set(runId, entry);
     }
     return entry;

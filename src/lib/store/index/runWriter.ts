@@ -1,4 +1,5 @@
 import type { RunRow, RunStatus } from '../../model/entities.ts';
+import type { Finding } from '../contract.ts';
 import type { Columns, IndexDatabase } from './indexDatabase.ts';
 import { type IndexedRun, partsToText, rowToText } from './indexedRun.ts';
 
@@ -22,10 +23,11 @@ export class RunWriter {
     this.#update(known, run);
   }
 
-  /** With its tags and its event keys. Harmless when it is not there. */
+  /** With its tags, its event keys and its damage. Harmless when it is not there. */
   delete(runId: string): void {
     const known = this.#find(runId);
     this.#database.run('DELETE FROM event_keys WHERE run_id = ?', runId);
+    this.#database.run('DELETE FROM damaged_runs WHERE run_id = ?', runId);
     if (known === undefined) return;
     this.#untag(known);
     this.#count(known['status'] as RunStatus, -1);
@@ -39,6 +41,12 @@ export class RunWriter {
       key,
       seq,
     );
+  }
+
+  /** Of a run that is not there otherwise. */
+  putDamage(runId: string, finding: Finding): void {
+    const sql = 'INSERT OR REPLACE INTO damaged_runs VALUES (?, ?)';
+    this.#database.run(sql, runId, JSON.stringify(finding));
   }
 
   /** The counts that all of it changed. */

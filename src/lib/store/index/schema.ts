@@ -1,5 +1,5 @@
 /** Raised when the tables change: an index of another format is deleted and built anew. */
-export const INDEX_FORMAT = 1;
+export const INDEX_FORMAT = 2;
 
 /**
  * Tables of the index. Times are milliseconds since 1970: unlike ISO text they compare right in every
@@ -60,6 +60,11 @@ CREATE TABLE event_keys (
   key TEXT NOT NULL,
   seq INTEGER NOT NULL,
   PRIMARY KEY (run_id, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE damaged_runs (
+  run_id TEXT PRIMARY KEY,
+  finding TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE run_counts (

@@ -2,11 +2,14 @@ import { basename, join } from 'node:path';
 import type { RunRow } from '../../../model/entities.ts';
 import type { Finding } from '../../contract.ts';
 import type { FileOperationService } from '../FileOperationService.ts';
-import { scanLines } from '../frame.ts';
+import { decodeName } from '../fileName.ts';
 import { asDamage, PartDamaged } from './damage.ts';
 import { FOOTER_BYTES_MAX, parseFooter, type PlacedFooter, toRunPart } from './footer.ts';
 import { parsePartName, partName, type RunPart, runPlace } from './part.ts';
 import { parseHead } from './rows.ts';
+
+const READ_BYTES = 256 * 1024;
+const NEWLINE = 0x0a;
 
 /** A run as its files tell it. */
 export interface StoredRun {
@@ -20,7 +23,7 @@ export interface StoredRun {
   readonly obsolete: readonly RunPart[];
 }
 
-/** `runId` is known unless all of the run's files are damaged. */
+/** `runId` is known unless all of the run's files are damaged and its name is only a hash of it. */
 export type OnFinding = (finding: Finding, runId: string | undefined) => void;
 
 interface OpenedPart {
@@ -91,7 +94,7 @@ export class Inventory {
         damaged.push({ number, damage });
       }
     }
-    const runId = opened.at(-1)?.footer.runId;
+    const runId = opened.at(-1)?.footer.runId ?? decodeName(base);
     for (const { damage } of damaged) onFinding(damage.finding, runId);
     const newest = opened.at(-1);
     if (newest === undefined || (damaged.at(-1)?.number ?? 0) > newest.part.part) return undefined;
@@ -156,10 +159,19 @@ export class Inventory {
     };
   }
 
+  /** It may be longer than any line of the log: a row grows with every attempt. */
   async #firstLine({ file, part }: OpenedPart): Promise<Buffer> {
-    const read = (at: number, length: number) => this.#files.readRange(file, at, length);
-    for await (const { line } of scanLines(read, 0, part.rowsBytes)) return line;
-    return Buffer.alloc(0);
+    const pieces: Buffer[] = [];
+    for (let at = 0; at < part.rowsBytes;) {
+      const length = Math.min(READ_BYTES, part.rowsBytes - at);
+      const piece = await this.#files.readRange(file, at, length);
+      const end = piece.indexOf(NEWLINE);
+      if (end >= 0) return Buffer.concat([...pieces, piece.subarray(0, end)]);
+      if (piece.length === 0) break;
+      pieces.push(piece);
+      at += piece.length;
+    }
+    throw new PartDamaged(file, 0, 'its first line has no end');
   }
 }
 
