@@ -64,7 +64,6 @@ describe('when a step does not succeed [SM-3]', () => {
   test.each(endings)('its dependents are skipped in turn, with the reason: %j', (...patches) => {
     const scene = sceneWith({ a: [], b: ['a'], c: ['b'], other: [] });
     scene.walk('a', ...patches);
-    const ended = scene.step('a').status;
     expect(scene.step('b')).toMatchObject({
       status: 'skipped',
       skippedBy: 'a',
