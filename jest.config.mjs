@@ -29,6 +29,8 @@ const coverageThreshold = Object.fromEntries(
 
 /** @type {import('jest').Config} */
 export default {
+  // For machines that are slow, or do something else meanwhile; nothing here waits on purpose.
+  testTimeout: 30_000,
   testEnvironment: 'node',
   testMatch: ['<rootDir>/tests/**/*.test.ts'],
   maxWorkers: 2,
