@@ -69,11 +69,11 @@ export function rangeOf(
 
 const ENTRIES_MAX = 1500;
 
-/** Gathers offsets every 64 events or 32 KiB; twice as far apart whenever there are too many. */
+/** Gathers offsets every 16 events or 8 KiB; twice as far apart whenever there are too many. */
 export class OffsetTable {
   entries: (readonly [number, number])[] = [];
-  #events = 64;
-  #bytes = 32 * 1024;
+  #events = 16;
+  #bytes = 8 * 1024;
 
   add(seq: number, byte: number): void {
     const last = this.entries.at(-1);
