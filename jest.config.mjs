@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 // The floors of docs/specification.md, in percent; they hold from the day on which a file exists.
 const floors = {
   './src/lib/store.ts': 90,
-  './src/lib/store/**/*.ts': 90,
+  // A folder: its files as a whole, less those that are named here.
+  './src/lib/store/': 90,
   './src/lib/store/FileSystemStore/FileOperationService.ts': 95,
   './src/lib/store/FileSystemStore/RunManagementService.ts': 95,
   './src/lib/store/FileSystemStore/StepManagementService.ts': 90,
@@ -18,8 +19,7 @@ const floors = {
   './src/lib/runRecovery.ts': 90,
 };
 
-const exists = (key) =>
-  existsSync(new URL(key.includes('*') ? key.split('**')[0] : key, import.meta.url));
+const exists = (key) => existsSync(new URL(key, import.meta.url));
 
 const coverageThreshold = Object.fromEntries(
   Object.entries(floors)
