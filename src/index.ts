@@ -22,6 +22,7 @@ export {
   type FileSystem,
   realFileSystem,
 } from './lib/ports/fileSystem.ts';
+export { createMemoryFileSystem } from './lib/ports/memoryFileSystem.ts';
 export type { Random } from './lib/ports/random.ts';
 export { openStore, repairStore } from './lib/store.ts';
 export type * from './lib/store/contract.ts';

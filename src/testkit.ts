@@ -4,3 +4,22 @@ export {
   type StoreContractOptions,
 } from './testkit/contract.ts';
 export type { Expect, Hook, Matchers, TestCase, TestRunner } from './testkit/runner.ts';
+export { ManualClock } from './testkit/manualClock.ts';
+export { SeededRandom } from './testkit/seededRandom.ts';
+export {
+  type DiskCall,
+  type DiskFault,
+  SimulatedDisk,
+  type SimulatedDiskOptions,
+} from './testkit/simulatedDisk.ts';
+export {
+  type BrokenState,
+  type Explored,
+  exploreCrashes,
+  type ExploreOptions,
+  type Invariant,
+  type OpenInWorld,
+  type Workload,
+  WORKLOADS,
+  type World,
+} from './testkit/crashExplorer.ts';
