@@ -168,6 +168,10 @@ export class Journal {
   async recover(recovered: RecoveredJournal): Promise<void> {
     if (recovered.sealed) return;
     await this.#firstWrite();
+    // A process that was killed may have seen to the newest segment's name and not to its durability:
+    // without it, a power cut could keep the next name and lose this one.
+    const { files, layout } = this.#parts;
+    await files.syncFolder(layout.journal);
     await this.#writer.begin(recovered.unproven, this.now());
   }
 
@@ -322,20 +326,24 @@ export class Journal {
     }
   }
 
-  /** Removes the oldest segments' files (W7 is the caller's to prove), oldest first. */
+  /**
+   * Removes the oldest segments' files (W7 is the caller's to prove), oldest first, each durably: a
+   * power cut may keep any of several removals, and one without those before it were a gap.
+   */
   async removeOldest(count: number): Promise<void> {
     const { files, layout } = this.#parts;
     this.#leaving = count;
     try {
       for (const { number } of this.#writer.segments.slice(0, count)) {
         await files.remove(layout.segment(number));
+        // It fails where the whole storage has gone, and may come back with this segment in it.
+        await files.syncFolder(layout.journal);
         this.#writer.forget(1);
         this.#leaving--;
       }
     } finally {
       this.#leaving = 0;
     }
-    if (count > 0) await files.syncFolder(layout.journal);
     this.changed.notify();
   }
 }
