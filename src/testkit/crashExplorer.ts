@@ -1,0 +1,198 @@
+import type { FileSystem, Store } from '../index.ts';
+import { examine } from './crashExplorer/examine.ts';
+import { Broken, type Invariant } from './crashExplorer/ledger.ts';
+import {
+  type OpenInWorld,
+  record,
+  type Recording,
+  recordRecovery,
+  type Workload,
+  type World,
+} from './crashExplorer/recording.ts';
+import { ManualClock } from './manualClock.ts';
+import { SeededRandom } from './seededRandom.ts';
+import {
+  type DiskImage,
+  fatesOf,
+  imageOf,
+  keyOf,
+  SimulatedDisk,
+  type SimulatedDiskOptions,
+  Surface,
+} from './simulatedDisk.ts';
+
+export type { Invariant, OpenInWorld, Workload, World };
+export { WORKLOADS } from './crashExplorer/workloads.ts';
+
+export interface ExploreOptions {
+  readonly open: OpenInWorld;
+  readonly workload: Workload;
+  /** The same seed explores the same states in the same order. */
+  readonly seed: number;
+  /** Torn writes that are tried at each moment, about. Default: 8. */
+  readonly tearsMax?: number;
+  /** How many of the states are recovered under a second crash. Default: 0.02. */
+  readonly secondShare?: number;
+  /** Stops after so many broken states. Default: 1. */
+  readonly brokenMax?: number;
+}
+
+/** A crash state that broke a promise. */
+export interface BrokenState {
+  readonly invariant: Invariant;
+  readonly detail: string;
+  readonly workload: string;
+  readonly seed: number;
+  /** After which event of the disk the crash came; of the second life when there were two. */
+  readonly event: number;
+  readonly life: 1 | 2;
+}
+
+export interface Explored {
+  /** Different images of the disk that were recovered and examined. */
+  readonly states: number;
+  /** Moments at which the power went, in the first and in the second life. */
+  readonly crashes: number;
+  readonly broken: readonly BrokenState[];
+}
+
+const HOUR_MS = 3_600_000;
+const TEARS_MAX = 8;
+const SECOND_SHARE = 0.02;
+const TURNS_MAX = 12;
+
+/**
+ * Plays a workload on a simulated disk, cuts the power at each of its operations, in each of the ways
+ * in which what was not durable can be decided, and examines what is left: is every acknowledged
+ * commit there, whole, and nothing else? Some of these recoveries are crashed again themselves, after
+ * a cut and after a mere kill of the process.
+ */
+export async function exploreCrashes(options: ExploreOptions): Promise<Explored> {
+  const explorer = new Explorer(options);
+  await explorer.run();
+  const { states, crashes, broken } = explorer;
+  return { states, crashes, broken };
+}
+
+type Life = 1 | 2;
+
+class Explorer {
+  crashes = 0;
+  readonly broken: BrokenState[] = [];
+  readonly #options: ExploreOptions;
+  readonly #random: SeededRandom;
+  /** By image: how many commits were found in it. */
+  readonly #seen = new Map<string, number>();
+
+  constructor(options: ExploreOptions) {
+    this.#options = options;
+    this.#random = new SeededRandom(options.seed + 1);
+  }
+
+  get states(): number {
+    return this.#seen.size;
+  }
+
+  get #isDone(): boolean {
+    return this.broken.length >= (this.#options.brokenMax ?? 1);
+  }
+
+  async run(): Promise<void> {
+    const { workload, seed, open } = this.#options;
+    await this.#guard(0, 1, async () => this.#crashAll(await record(workload, seed, open), 1));
+  }
+
+  async #crashAll(recording: Recording, life: Life): Promise<void> {
+    const surface = new Surface();
+    const stale: Buffer[] = [];
+    for (const [n, event] of recording.events.entries()) {
+      if (this.#isDone) return;
+      surface.apply(event, n);
+      if (n >= recording.from) {
+        await this.#cutPower(recording, { surface, stale, n, life });
+        const isKilled = life === 1 && this.#random.chance(this.#secondShare);
+        if (isKilled) await this.#guard(n, life, () => this.#kill(recording, n));
+      }
+      if (event.kind === 'write' && event.bytes.length > 0) stale.push(event.bytes);
+    }
+  }
+
+  async #cutPower(recording: Recording, moment: Moment): Promise<void> {
+    const { surface, stale, n, life } = moment;
+    const { tearsMax = TEARS_MAX } = this.#options;
+    const required = recording.ledger.requiredAt(n + 1);
+    this.crashes++;
+    for (const fate of fatesOf(surface, { random: this.#random, stale, tearsMax })) {
+      if (this.#isDone) return;
+      await this.#guard(n, life, async () => {
+        const image = imageOf(surface, fate);
+        const isNew = await this.#examine(image, recording, required);
+        if (isNew && life === 1 && this.#random.chance(this.#secondShare)) {
+          const disk = await SimulatedDisk.of(image, this.#diskOptions);
+          await this.#liveOn(recording, disk, required);
+        }
+      });
+    }
+  }
+
+  /** False for an image that was examined before, with as much to be found. */
+  async #examine(image: DiskImage, { ledger, ms }: Recording, required: number): Promise<boolean> {
+    const key = keyOf(image);
+    const known = this.#seen.get(key);
+    if (known !== undefined && known >= required) return false;
+    const open = (fileSystem: FileSystem) => this.#open(fileSystem, ms);
+    this.#seen.set(key, known ?? 0);
+    this.#seen.set(key, await examine({ open, image, ledger, required }));
+    return true;
+  }
+
+  async #kill(recording: Recording, n: number): Promise<void> {
+    const disk = await SimulatedDisk.after(recording.events.slice(0, n + 1), this.#diskOptions);
+    await this.#liveOn(recording, disk, recording.ledger.requiredAt(n + 1));
+  }
+
+  /** A second life on what is left, crashed as the first one was. */
+  async #liveOn({ ledger, ms }: Recording, disk: SimulatedDisk, required: number): Promise<void> {
+    const remains = { disk, clock: this.#clockAfter(ms), ledger, required };
+    const second = await recordRecovery(remains, this.#options.open);
+    if (second !== undefined) await this.#crashAll(second, 2);
+  }
+
+  get #secondShare(): number {
+    return this.#options.secondShare ?? SECOND_SHARE;
+  }
+
+  get #diskOptions(): SimulatedDiskOptions {
+    return { random: new SeededRandom(this.#random.seed()), turnsMax: TURNS_MAX };
+  }
+
+  #open(fileSystem: FileSystem, ms: number): Promise<Store> {
+    const random = new SeededRandom(this.#random.seed());
+    return this.#options.open({ fileSystem, clock: this.#clockAfter(ms), random });
+  }
+
+  /** The clock of the next process: off by up to an hour, in both directions. */
+  #clockAfter(ms: number): ManualClock {
+    const clock = new ManualClock();
+    clock.ms = ms + this.#random.below(2 * HOUR_MS) - HOUR_MS;
+    return clock;
+  }
+
+  async #guard(event: number, life: Life, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const { workload, seed } = this.#options;
+      const invariant = error instanceof Broken ? error.invariant : 'the store opens';
+      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.broken.push({ invariant, detail, workload: workload.name, seed, event, life });
+    }
+  }
+}
+
+interface Moment {
+  readonly surface: Surface;
+  readonly stale: readonly Buffer[];
+  readonly n: number;
+  readonly life: Life;
+}

@@ -1,0 +1,100 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Artifact, Commit, PublicChange, Run, RunEvent, Step, Store } from '../../index.ts';
+
+type StoredStep = Omit<Step, 'remaining'>;
+
+/** All that a store keeps of one run. */
+export interface RunContent {
+  readonly run: Run;
+  /** In order of creation. */
+  readonly steps: readonly StoredStep[];
+  readonly events: readonly RunEvent[];
+  /** All versions, by name and version. */
+  readonly artifacts: readonly Artifact[];
+}
+
+/** By run id. */
+export type Contents = ReadonlyMap<string, RunContent>;
+
+/** What a store holds after one more commit: the oracle's own fold, by what `watch` promises. */
+export function folded(before: Contents, commit: Pick<Commit, 'changes'>): Contents {
+  const after = new Map(before);
+  for (const change of commit.changes) {
+    const content = foldedRun(after.get(change.runId), change);
+    if (content === undefined) after.delete(change.runId);
+    else after.set(change.runId, content);
+  }
+  return after;
+}
+
+function foldedRun(before: RunContent | undefined, change: PublicChange): RunContent | undefined {
+  if (change.type === 'run.created') {
+    return { run: change.run, steps: [], artifacts: [], events: [] };
+  }
+  if (change.type === 'run.deleted') return undefined;
+  if (before === undefined) throw new Error(`${change.type} of a run that is not there`);
+  switch (change.type) {
+    case 'run.updated':
+      return { ...before, run: { ...before.run, ...change.set, version: change.version } };
+    case 'run.metered':
+      return { ...before, run: { ...before.run, metrics: change.metrics } };
+    case 'step.created':
+      return { ...before, steps: [...before.steps, change.step] };
+    case 'step.updated': {
+      const { stepId: id, set, version } = change;
+      const steps = before.steps.map((it) => (it.id === id ? { ...it, ...set, version } : it));
+      return { ...before, steps };
+    }
+    case 'event.appended':
+      return { ...before, events: [...before.events, change.event] };
+    case 'artifact.put': {
+      const { artifact } = change;
+      const others = before.artifacts.filter(
+        ({ name, version }) => name !== artifact.name || version !== artifact.version,
+      );
+      return { ...before, artifacts: [...others, artifact].toSorted(byNameAndVersion) };
+    }
+  }
+}
+
+function byNameAndVersion(a: Artifact, b: Artifact): number {
+  if (a.name !== b.name) return Buffer.compare(Buffer.from(a.name), Buffer.from(b.name));
+  return a.version - b.version;
+}
+
+/** What a store says that it holds, by every list that it has, and the bytes of every artifact. */
+export async function observed(store: Store): Promise<Contents> {
+  const contents = new Map<string, RunContent>();
+  for await (const run of store.runs.list()) contents.set(run.id, await observedRun(store, run));
+  return contents;
+}
+
+async function observedRun(store: Store, listed: Run): Promise<RunContent> {
+  const { id } = listed;
+  const run = await store.runs.get(id);
+  if (!isDeepStrictEqual(run, listed)) throw new Error(`run ${id} is listed as it is not`);
+  const steps: StoredStep[] = [];
+  for await (const { remaining: _, ...step } of store.steps.list(id)) steps.push(step);
+  const events: RunEvent[] = [];
+  for await (const event of store.events.list(id, { limit: 1_000 })) events.push(event);
+  const artifacts: Artifact[] = [];
+  for await (const artifact of store.artifacts.list(id, { allVersions: true })) {
+    await readWhole(store, id, artifact);
+    artifacts.push(artifact);
+  }
+  return { run, steps, events, artifacts };
+}
+
+/** Rejects with `DATA_CORRUPT` unless the bytes have the digest of the artifact. */
+async function readWhole(store: Store, runId: string, { name, version, size }: Artifact) {
+  let bytes = 0;
+  for await (const chunk of store.artifacts.open(runId, { name, version })) bytes += chunk.length;
+  if (bytes !== size)
+    throw new Error(`artifact ${name} of ${runId} has ${bytes} bytes, not ${size}`);
+}
+
+/** The runs that differ; none when the contents are equal. */
+export function differing(a: Contents, b: Contents): readonly string[] {
+  const ids = new Set([...a.keys(), ...b.keys()]);
+  return [...ids].filter((id) => !isDeepStrictEqual(a.get(id), b.get(id)));
+}

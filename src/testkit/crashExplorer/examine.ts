@@ -1,0 +1,149 @@
+import {
+  createMemoryFileSystem,
+  type FileSystem,
+  isStoreError,
+  type Run,
+  type Store,
+} from '../../index.ts';
+import { type DiskImage, putImage } from '../simulatedDisk.ts';
+import { type Contents, differing, folded, observed } from './contents.ts';
+import { Broken, type Invariant, type Ledger } from './ledger.ts';
+import { live } from './life.ts';
+import { commitsAfter } from './follow.ts';
+
+/** What a crash must leave. */
+export interface Expectation {
+  readonly ledger: Ledger;
+  /** So many commits of the ledger, or more. */
+  readonly required: number;
+}
+
+export interface Examination extends Expectation {
+  /** Opens what the file system holds. */
+  readonly open: (fileSystem: FileSystem) => Promise<Store>;
+  readonly image: DiskImage;
+}
+
+interface Found {
+  /** How many commits survived. */
+  readonly number: number;
+  readonly contents: Contents;
+}
+
+/**
+ * Opens what a crash left and holds it against what was promised: twice, then after a write, then
+ * after a close. Throws `Broken`. Returns how many commits had survived.
+ */
+export async function examine(examination: Examination): Promise<number> {
+  const { image, open } = examination;
+  const inner = createMemoryFileSystem();
+  await putImage(inner, image);
+  const first = await live(inner, open);
+  const found = await check(first.store, examination);
+  await first.die();
+  const second = await live(inner, open);
+  const again = await look(second.store, examination);
+  expectSame(found.contents, again.contents, 'opening again changes nothing');
+  const written = await writeRun(second.store);
+  await closed(second.store);
+  const third = await live(inner, open);
+  const expected = new Map(found.contents);
+  expected.set(written.id, { run: written, steps: [], events: [], artifacts: [] });
+  expectSame(expected, await contentsOf(third.store), 'the store accepts writes');
+  await verified(third.store);
+  await third.die();
+  return found.number;
+}
+
+async function check(store: Store, expected: Expectation): Promise<Found> {
+  const found = await look(store, expected);
+  await followed(store, expected, found.number);
+  await verified(store);
+  return found;
+}
+
+/** Which commits survived, and whether what is served is exactly they. */
+async function look(store: Store, { ledger, required }: Expectation): Promise<Found> {
+  const number = ledger.numberOf(store.position());
+  const contents = await contentsOf(store);
+  // Nobody had been told of a store yet: it is made anew.
+  if (number === undefined && required === 0 && contents.size === 0) return { number: 0, contents };
+  if (number === undefined) return lookBeyond(store, ledger, contents);
+  if (number < required) {
+    const detail = `commit ${number} is the last, and ${required} was acknowledged`;
+    throw new Broken('every acknowledged commit is there', detail);
+  }
+  const broken = ledger.blame(contents, number);
+  if (broken !== undefined) throw broken;
+  return { number, contents };
+}
+
+/** Commits survived that nobody was told of: the log says what they were. */
+async function lookBeyond(store: Store, ledger: Ledger, contents: Contents): Promise<Found> {
+  let expected = ledger.contentsAt(ledger.length);
+  let number = ledger.length;
+  for (const commit of (await commitsAfter(store, ledger.end)) ?? []) {
+    ledger.explain(commit);
+    expected = folded(expected, commit);
+    number++;
+  }
+  expectSame(expected, contents, 'run files and index equal the log');
+  return { number, contents };
+}
+
+/** Cursors from before the crash: all that came later, once, or a clear refusal. */
+async function followed(store: Store, { ledger, required }: Expectation, number: number) {
+  for (const from of new Set([0, required])) {
+    if (from >= Math.min(number, ledger.length)) continue;
+    const commits = await commitsAfter(store, ledger.positionOf(from));
+    if (commits === undefined) continue;
+    const expected = ledger.commitsAfter(from).slice(0, number - from);
+    const known = commits.slice(0, expected.length);
+    const isSame = JSON.stringify(known) === JSON.stringify(expected);
+    if (isSame && commits.length === number - from) continue;
+    const detail = `after commit ${from} came ${commits.map(({ position }) => position).join(', ')}`;
+    throw new Broken('a cursor gives every later change once', detail);
+  }
+}
+
+async function contentsOf(store: Store): Promise<Contents> {
+  try {
+    return await observed(store);
+  } catch (error) {
+    throw new Broken(blame(String(error)), String(error), error);
+  }
+}
+
+async function verified(store: Store): Promise<void> {
+  const { findings } = await store.verify();
+  const [first] = findings;
+  if (first !== undefined) throw new Broken(blame(first.file), `${first.file}: ${first.message}`);
+}
+
+function blame(text: string): Invariant {
+  return /blobs|artifact/.test(text)
+    ? 'every named blob is whole'
+    : 'run files and index equal the log';
+}
+
+function expectSame(expected: Contents, actual: Contents, invariant: Invariant): void {
+  const runs = differing(expected, actual);
+  if (runs.length > 0) throw new Broken(invariant, `runs ${runs.join(', ')} differ`);
+}
+
+async function writeRun(store: Store): Promise<Run> {
+  try {
+    return await store.runs.create({ id: 'after the crash', workflow: 'crash' });
+  } catch (error) {
+    if (!isStoreError(error)) throw error;
+    throw new Broken('the store accepts writes', error.message, error);
+  }
+}
+
+async function closed(store: Store): Promise<void> {
+  try {
+    await store.close();
+  } catch (error) {
+    throw new Broken('the store accepts writes', String(error), error);
+  }
+}

@@ -1,0 +1,74 @@
+import type { Clock, FileSystem, Random, Store } from '../../index.ts';
+import type { ManualClock } from '../manualClock.ts';
+import type { DiskEvent, SimulatedDisk } from '../simulatedDisk.ts';
+import type { Ledger } from './ledger.ts';
+import { Stage } from './stage.ts';
+
+/** What a store stands on, in the simulation. */
+export interface World {
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Opens the store that is on a disk, or makes it. */
+export type OpenInWorld = (world: World) => Promise<Store>;
+
+/** Work for a store, to be crashed at every operation that it made the disk do. */
+export interface Workload {
+  readonly name: string;
+  readonly run: (stage: Stage) => Promise<void>;
+}
+
+/** A workload as it went: all that its disk was made to do, and all that its callers were told. */
+export interface Recording {
+  readonly events: readonly DiskEvent[];
+  /** The first event at which a crash is of interest: before, the disk was prepared. */
+  readonly from: number;
+  readonly ledger: Ledger;
+  /** The time at its end. Milliseconds since 1970. */
+  readonly ms: number;
+}
+
+/** Plays a workload once, without any crash. */
+export async function record(
+  workload: Workload,
+  seed: number,
+  open: OpenInWorld,
+): Promise<Recording> {
+  const stage = await Stage.begin(seed, open);
+  await workload.run(stage);
+  await stage.end();
+  return { events: stage.disk.events, from: 0, ledger: stage.ledger, ms: stage.clock.ms };
+}
+
+/** What a crash left, and what had been promised by then. */
+export interface Remains {
+  readonly disk: SimulatedDisk;
+  readonly clock: ManualClock;
+  /** Of the time before the crash. */
+  readonly ledger: Ledger;
+  readonly required: number;
+}
+
+/**
+ * The next process opens what a crash left, writes, and closes it; itself to be crashed anywhere.
+ * `undefined` where commits are there of which nobody was told.
+ */
+export async function recordRecovery(
+  remains: Remains,
+  open: OpenInWorld,
+): Promise<Recording | undefined> {
+  const { disk, clock } = remains;
+  const from = disk.events.length;
+  const stage = await Stage.goOn(remains, open);
+  if (stage === undefined) return undefined;
+  for (let n = 0; n < 2; n++) {
+    const mark = stage.mark();
+    const run = { id: `in the second life ${n}`, workflow: 'w', input: mark };
+    await stage.call([mark], (store) => store.runs.create(run));
+  }
+  await stage.close();
+  await stage.end();
+  return { events: disk.events, from, ledger: stage.ledger, ms: clock.ms };
+}

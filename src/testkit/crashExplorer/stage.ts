@@ -1,0 +1,158 @@
+import type { Commit, Store } from '../../index.ts';
+import { ManualClock } from '../manualClock.ts';
+import { SeededRandom } from '../seededRandom.ts';
+import { SimulatedDisk } from '../simulatedDisk.ts';
+import { observed } from './contents.ts';
+import { Broken, Ledger } from './ledger.ts';
+import type { OpenInWorld, Remains } from './recording.ts';
+
+const TURNS_MAX = 12;
+const QUIET_ROUNDS = 3;
+const ROUNDS_MAX = 10_000;
+
+interface Parts {
+  readonly random: SeededRandom;
+  readonly disk: SimulatedDisk;
+  readonly clock: ManualClock;
+  readonly store: Store;
+  readonly ledger: Ledger;
+  readonly open: OpenInWorld;
+}
+
+/** Where a workload plays: a store on a simulated disk, a clock, and callers. */
+export class Stage {
+  readonly random: SeededRandom;
+  readonly clock: ManualClock;
+  readonly disk: SimulatedDisk;
+  readonly ledger: Ledger;
+  store: Store;
+  readonly #open: OpenInWorld;
+  #watching: Promise<void>;
+
+  private constructor({ random, disk, clock, store, ledger, open }: Parts) {
+    this.random = random;
+    this.disk = disk;
+    this.clock = clock;
+    this.store = store;
+    this.ledger = ledger;
+    this.#open = open;
+    this.#watching = this.#watch();
+  }
+
+  /** A new store on an empty disk. */
+  static async begin(seed: number, open: OpenInWorld): Promise<Stage> {
+    const random = new SeededRandom(seed);
+    const disk = new SimulatedDisk({ random, turnsMax: TURNS_MAX });
+    const clock = new ManualClock();
+    const store = await open({ fileSystem: disk.fileSystem, clock, random });
+    return new Stage({ random, disk, clock, store, ledger: new Ledger(store.position()), open });
+  }
+
+  /** The store that a crash left. */
+  static async goOn(remains: Remains, open: OpenInWorld): Promise<Stage | undefined> {
+    const { disk, clock, required } = remains;
+    const random = new SeededRandom(required);
+    const store = await open({ fileSystem: disk.fileSystem, clock, random });
+    const number = remains.ledger.numberOf(store.position());
+    if (number === undefined) {
+      disk.kill();
+      await store.close().catch(() => undefined);
+      return undefined;
+    }
+    const ledger = remains.ledger.branch(number, required, disk.events.length);
+    return new Stage({ random, disk, clock, store, ledger, open });
+  }
+
+  /** One write that stores these marks. Resolves in any case: its outcome is in the ledger. */
+  call<T>(marks: readonly string[], work: (store: Store) => Promise<T>): Promise<T | undefined> {
+    const now = () => this.disk.events.length;
+    return this.ledger.call(marks, now, () => work(this.store));
+  }
+
+  /** A text that no other call has. */
+  mark(): string {
+    return this.ledger.mark();
+  }
+
+  /** Lets timers run that are due after `ms`, and waits until the disk has nothing to do. */
+  async pass(ms: number): Promise<void> {
+    this.clock.advance(ms);
+    await this.quiet();
+  }
+
+  /** Waits until the disk has nothing to do. */
+  async quiet(): Promise<void> {
+    let before = -1;
+    for (let rounds = 0; rounds < QUIET_ROUNDS; rounds++) {
+      if (before !== this.disk.events.length) rounds = 0;
+      before = this.disk.events.length;
+      await nextTurn();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#seen();
+    await this.store.close();
+    await this.#watching;
+  }
+
+  async reopen(): Promise<void> {
+    const { random, clock, disk } = this;
+    this.store = await this.#open({ fileSystem: disk.fileSystem, clock, random });
+    this.#watching = this.#watch();
+  }
+
+  /** The process dies, and the next one finds all that it wrote. */
+  async kill(): Promise<void> {
+    this.ledger.die();
+    this.disk.kill();
+    await this.#letGo();
+    await this.reopen();
+    await this.#seen();
+  }
+
+  /** Ends the work: without a crash, what is stored is what callers were told. */
+  async end(): Promise<void> {
+    const { store, ledger } = this;
+    if (store.status === 'open') await this.#seen();
+    ledger.check();
+    if (store.status === 'closed') return;
+    const broken = ledger.blame(await observed(store), ledger.length);
+    if (broken !== undefined) throw broken;
+    this.disk.kill();
+    await this.#letGo();
+  }
+
+  /** What a dead process does fails, whatever it was. */
+  async #letGo(): Promise<void> {
+    await Promise.allSettled([this.store.close(), this.#watching]);
+  }
+
+  async #watch(): Promise<void> {
+    const commits = this.store.watch({ after: this.ledger.end });
+    for await (const commit of commits) this.#shown(commit);
+  }
+
+  #shown(commit: Commit): void {
+    this.ledger.add(commit, this.disk.events.length);
+  }
+
+  /** Until the watcher has seen all that is durable. */
+  async #seen(): Promise<void> {
+    await this.quiet();
+    for (let rounds = 0; this.#isBehind; rounds++) {
+      if (rounds > ROUNDS_MAX) {
+        throw new Broken('a cursor gives every later change once', 'the watcher never got there');
+      }
+      await nextTurn();
+    }
+  }
+
+  get #isBehind(): boolean {
+    return this.ledger.numberOf(this.store.position()) === undefined;
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
