@@ -19,6 +19,7 @@ export {
   type ExploreOptions,
   type Invariant,
   type OpenInWorld,
+  type Side,
   type Workload,
   WORKLOADS,
   type World,

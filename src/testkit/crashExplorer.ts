@@ -9,6 +9,7 @@ import {
   type Workload,
   type World,
 } from './crashExplorer/recording.ts';
+import type { Side } from './crashExplorer/side.ts';
 import { ManualClock } from './manualClock.ts';
 import { SeededRandom } from './seededRandom.ts';
 import {
@@ -21,16 +22,20 @@ import {
   Surface,
 } from './simulatedDisk.ts';
 
-export type { Invariant, OpenInWorld, Workload, World };
+export type { Invariant, OpenInWorld, Side, Workload, World };
 export { WORKLOADS } from './crashExplorer/workloads.ts';
 
 export interface ExploreOptions {
   readonly open: OpenInWorld;
+  /** What the store keeps beside its disk; a crash leaves it as it was, older, torn, or missing. */
+  readonly side?: Side | undefined;
   readonly workload: Workload;
   /** The same seed explores the same states in the same order. */
   readonly seed: number;
   /** Torn writes that are tried at each moment, about. Default: 8. */
   readonly tearsMax?: number;
+  /** How many of the states are examined, drawn at random. Default: 1, all. */
+  readonly share?: number;
   /** How many of the states are recovered under a second crash. Default: 0.02. */
   readonly secondShare?: number;
   /** Stops after so many broken states. Default: 1. */
@@ -98,8 +103,11 @@ class Explorer {
   }
 
   async run(): Promise<void> {
-    const { workload, seed, open } = this.#options;
-    await this.#guard(0, 1, async () => this.#crashAll(await record(workload, seed, open), 1));
+    const { workload, seed } = this.#options;
+    this.#options.side?.put(new Map());
+    await this.#guard(0, 1, async () => {
+      await this.#crashAll(await record(workload, seed, this.#options), 1);
+    });
   }
 
   async #crashAll(recording: Recording, life: Life): Promise<void> {
@@ -124,10 +132,14 @@ class Explorer {
     this.crashes++;
     for (const fate of fatesOf(surface, { random: this.#random, stale, tearsMax })) {
       if (this.#isDone) return;
+      if (!this.#random.chance(this.#options.share ?? 1)) continue;
       await this.#guard(n, life, async () => {
         const image = imageOf(surface, fate);
+        const side = recording.side?.draw(n, this.#random);
+        if (side !== undefined) this.#options.side?.put(side);
         const isNew = await this.#examine(image, recording, required);
         if (isNew && life === 1 && this.#random.chance(this.#secondShare)) {
+          if (side !== undefined) this.#options.side?.put(side);
           const disk = await SimulatedDisk.of(image, this.#diskOptions);
           await this.#liveOn(recording, disk, required);
         }
@@ -140,13 +152,16 @@ class Explorer {
     const key = keyOf(image);
     const known = this.#seen.get(key);
     if (known !== undefined && known >= required) return false;
+    const { side } = this.#options;
     const open = (fileSystem: FileSystem) => this.#open(fileSystem, ms);
     this.#seen.set(key, known ?? 0);
-    this.#seen.set(key, await examine({ open, image, ledger, required }));
+    this.#seen.set(key, await examine({ open, image, ledger, required, side }));
     return true;
   }
 
   async #kill(recording: Recording, n: number): Promise<void> {
+    const side = recording.side?.at(n);
+    if (side !== undefined) this.#options.side?.put(side);
     const disk = await SimulatedDisk.after(recording.events.slice(0, n + 1), this.#diskOptions);
     await this.#liveOn(recording, disk, recording.ledger.requiredAt(n + 1));
   }
@@ -154,7 +169,7 @@ class Explorer {
   /** A second life on what is left, crashed as the first one was. */
   async #liveOn({ ledger, ms }: Recording, disk: SimulatedDisk, required: number): Promise<void> {
     const remains = { disk, clock: this.#clockAfter(ms), ledger, required };
-    const second = await recordRecovery(remains, this.#options.open);
+    const second = await recordRecovery(remains, this.#options);
     if (second !== undefined) await this.#crashAll(second, 2);
   }
 

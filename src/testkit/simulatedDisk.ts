@@ -51,6 +51,8 @@ export class SimulatedDisk {
   readonly stale: Buffer[] = [];
   /** Decides what becomes of a call. */
   fault: (call: DiskCall) => DiskFault = () => undefined;
+  /** Told of each event. */
+  onEvent: (n: number) => void = () => undefined;
   /** What would survive now. */
   surface = new Surface();
   /** By how much files may still grow. */
@@ -148,6 +150,7 @@ export class SimulatedDisk {
     this.events.push(event);
     this.surface.apply(event, n);
     if (event.kind === 'write' && event.bytes.length > 0) this.stale.push(event.bytes);
+    this.onEvent(n);
     return n;
   }
 

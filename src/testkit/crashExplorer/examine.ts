@@ -9,6 +9,7 @@ import { type DiskImage, putImage } from '../simulatedDisk.ts';
 import { type Contents, differing, folded, observed } from './contents.ts';
 import { Broken, type Invariant, type Ledger } from './ledger.ts';
 import { live } from './life.ts';
+import type { Side } from './side.ts';
 import { commitsAfter } from './follow.ts';
 
 /** What a crash must leave. */
@@ -22,6 +23,7 @@ export interface Examination extends Expectation {
   /** Opens what the file system holds. */
   readonly open: (fileSystem: FileSystem) => Promise<Store>;
   readonly image: DiskImage;
+  readonly side?: Side | undefined;
 }
 
 interface Found {
@@ -35,18 +37,18 @@ interface Found {
  * after a close. Throws `Broken`. Returns how many commits had survived.
  */
 export async function examine(examination: Examination): Promise<number> {
-  const { image, open } = examination;
+  const { image, open, side } = examination;
   const inner = createMemoryFileSystem();
   await putImage(inner, image);
-  const first = await live(inner, open);
+  const first = await live(inner, open, side);
   const found = await check(first.store, examination);
   await first.die();
-  const second = await live(inner, open);
+  const second = await live(inner, open, side);
   const again = await look(second.store, examination);
   expectSame(found.contents, again.contents, 'opening again changes nothing');
   const written = await writeRun(second.store);
   await closed(second.store);
-  const third = await live(inner, open);
+  const third = await live(inner, open, side);
   const expected = new Map(found.contents);
   expected.set(written.id, { run: written, steps: [], events: [], artifacts: [] });
   expectSame(expected, await contentsOf(third.store), 'the store accepts writes');

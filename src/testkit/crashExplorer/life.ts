@@ -1,5 +1,6 @@
 import type { FileSystem, Store } from '../../index.ts';
 import { Broken } from './ledger.ts';
+import type { Side } from './side.ts';
 
 /** A file system until its process dies: then every call of it fails, and what is there stays. */
 export function mortal(inner: FileSystem): { readonly view: FileSystem; readonly die: () => void } {
@@ -46,6 +47,7 @@ export interface Life {
 export async function live(
   inner: FileSystem,
   open: (fileSystem: FileSystem) => Promise<Store>,
+  side: Side | undefined,
 ): Promise<Life> {
   const { view, die } = mortal(inner);
   const store = await orBroken(open(view));
@@ -53,8 +55,10 @@ export async function live(
     store,
     die: async () => {
       die();
+      const left = side?.take();
       // What it still wants to write fails; its memory is given back.
       await store.close().catch(() => undefined);
+      if (left !== undefined) side?.put(left);
     },
   };
 }

@@ -2,6 +2,7 @@ import type { Clock, FileSystem, Random, Store } from '../../index.ts';
 import type { ManualClock } from '../manualClock.ts';
 import type { DiskEvent, SimulatedDisk } from '../simulatedDisk.ts';
 import type { Ledger } from './ledger.ts';
+import { type Side, SideHistory } from './side.ts';
 import { Stage } from './stage.ts';
 
 /** What a store stands on, in the simulation. */
@@ -13,6 +14,13 @@ export interface World {
 
 /** Opens the store that is on a disk, or makes it. */
 export type OpenInWorld = (world: World) => Promise<Store>;
+
+/** The store that is put to the proof. */
+export interface Subject {
+  readonly open: OpenInWorld;
+  readonly side?: Side | undefined;
+  readonly onEvent?: ((n: number) => void) | undefined;
+}
 
 /** Work for a store, to be crashed at every operation that it made the disk do. */
 export interface Workload {
@@ -28,18 +36,28 @@ export interface Recording {
   readonly ledger: Ledger;
   /** The time at its end. Milliseconds since 1970. */
   readonly ms: number;
+  readonly side: SideHistory | undefined;
+}
+
+/** Takes down what is beside the disk at each event of it. */
+function watchSide({ side }: Subject) {
+  if (side === undefined) return undefined;
+  const history = new SideHistory();
+  return { history, onEvent: (n: number) => history.add(n, side.take()) };
 }
 
 /** Plays a workload once, without any crash. */
 export async function record(
   workload: Workload,
   seed: number,
-  open: OpenInWorld,
+  subject: Subject,
 ): Promise<Recording> {
-  const stage = await Stage.begin(seed, open);
+  const side = watchSide(subject);
+  const stage = await Stage.begin(seed, { ...subject, ...side });
   await workload.run(stage);
   await stage.end();
-  return { events: stage.disk.events, from: 0, ledger: stage.ledger, ms: stage.clock.ms };
+  const { disk, ledger, clock } = stage;
+  return { events: disk.events, from: 0, ledger, ms: clock.ms, side: side?.history };
 }
 
 /** What a crash left, and what had been promised by then. */
@@ -57,11 +75,13 @@ export interface Remains {
  */
 export async function recordRecovery(
   remains: Remains,
-  open: OpenInWorld,
+  subject: Subject,
 ): Promise<Recording | undefined> {
   const { disk, clock } = remains;
+  const side = watchSide(subject);
+  if (side !== undefined) disk.onEvent = side.onEvent;
   const from = disk.events.length;
-  const stage = await Stage.goOn(remains, open);
+  const stage = await Stage.goOn(remains, subject);
   if (stage === undefined) return undefined;
   for (let n = 0; n < 2; n++) {
     const mark = stage.mark();
@@ -70,5 +90,5 @@ export async function recordRecovery(
   }
   await stage.close();
   await stage.end();
-  return { events: disk.events, from, ledger: stage.ledger, ms: clock.ms };
+  return { events: disk.events, from, ledger: stage.ledger, ms: clock.ms, side: side?.history };
 }

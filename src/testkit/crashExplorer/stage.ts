@@ -4,7 +4,8 @@ import { SeededRandom } from '../seededRandom.ts';
 import { SimulatedDisk } from '../simulatedDisk.ts';
 import { observed } from './contents.ts';
 import { Broken, Ledger } from './ledger.ts';
-import type { OpenInWorld, Remains } from './recording.ts';
+import type { OpenInWorld, Remains, Subject } from './recording.ts';
+import type { Side } from './side.ts';
 
 const TURNS_MAX = 12;
 const QUIET_ROUNDS = 3;
@@ -17,6 +18,7 @@ interface Parts {
   readonly store: Store;
   readonly ledger: Ledger;
   readonly open: OpenInWorld;
+  readonly side: Side | undefined;
 }
 
 /** Where a workload plays: a store on a simulated disk, a clock, and callers. */
@@ -27,29 +29,35 @@ export class Stage {
   readonly ledger: Ledger;
   store: Store;
   readonly #open: OpenInWorld;
+  readonly #side: Side | undefined;
   #watching: Promise<void>;
 
-  private constructor({ random, disk, clock, store, ledger, open }: Parts) {
+  private constructor({ random, disk, clock, store, ledger, open, side }: Parts) {
     this.random = random;
     this.disk = disk;
     this.clock = clock;
     this.store = store;
     this.ledger = ledger;
     this.#open = open;
+    this.#side = side;
     this.#watching = this.#watch();
   }
 
   /** A new store on an empty disk. */
-  static async begin(seed: number, open: OpenInWorld): Promise<Stage> {
+  static async begin(seed: number, subject: Subject): Promise<Stage> {
+    const { open, side } = subject;
     const random = new SeededRandom(seed);
     const disk = new SimulatedDisk({ random, turnsMax: TURNS_MAX });
+    if (subject.onEvent !== undefined) disk.onEvent = subject.onEvent;
     const clock = new ManualClock();
     const store = await open({ fileSystem: disk.fileSystem, clock, random });
-    return new Stage({ random, disk, clock, store, ledger: new Ledger(store.position()), open });
+    const ledger = new Ledger(store.position());
+    return new Stage({ random, disk, clock, store, ledger, open, side });
   }
 
   /** The store that a crash left. */
-  static async goOn(remains: Remains, open: OpenInWorld): Promise<Stage | undefined> {
+  static async goOn(remains: Remains, subject: Subject): Promise<Stage | undefined> {
+    const { open, side } = subject;
     const { disk, clock, required } = remains;
     const random = new SeededRandom(required);
     const store = await open({ fileSystem: disk.fileSystem, clock, random });
@@ -60,7 +68,7 @@ export class Stage {
       return undefined;
     }
     const ledger = remains.ledger.branch(number, required, disk.events.length);
-    return new Stage({ random, disk, clock, store, ledger, open });
+    return new Stage({ random, disk, clock, store, ledger, open, side });
   }
 
   /** One write that stores these marks. Resolves in any case: its outcome is in the ledger. */
@@ -125,7 +133,9 @@ export class Stage {
 
   /** What a dead process does fails, whatever it was. */
   async #letGo(): Promise<void> {
+    const left = this.#side?.take();
     await Promise.allSettled([this.store.close(), this.#watching]);
+    if (left !== undefined) this.#side?.put(left);
   }
 
   async #watch(): Promise<void> {

@@ -1,6 +1,7 @@
 // A plain process that explores crash states, without instrumentation: its order comes as JSON in the
 // first argument, its report goes to standard output as JSON.
 import { type BrokenState, exploreCrashes, WORKLOADS } from '../../../src/testkit.ts';
+import { RealIndex } from './realIndex.ts';
 import { openFileStore } from './subject.ts';
 
 export interface Order {
@@ -9,6 +10,10 @@ export interface Order {
   readonly stride?: number;
   /** Explores round after round, all workloads in each, until so many states were seen. */
   readonly statesMin: number;
+  /** With the index in a real SQLite file, as it was, older, torn, or missing. */
+  readonly realIndex?: boolean;
+  /** How many of the states of a round are examined. Default: all in the first, then some. */
+  readonly share?: number;
   /** Default: all. */
   readonly workloads?: readonly string[];
   /** Stops after so many broken states. Default: 1. */
@@ -20,23 +25,35 @@ export interface Report {
   readonly crashes: number;
   /** Rounds that were begun. */
   readonly rounds: number;
-  readonly broken: readonly BrokenState[];
+  readonly broken: readonly (BrokenState & { readonly replay: string })[];
 }
 
+/** Rounds after the first: more seeds instead of more of the same. */
+const LATER_SHARE = 0.3;
+/** A real file costs more: less is tried of each workload, and all of them are reached. */
+const REAL_INDEX_SHARE = 0.04;
+
 const order = JSON.parse(process.argv[2] ?? '{}') as Order;
-const { seed, stride = 1, statesMin, workloads, brokenMax = 1 } = order;
-const chosen = WORKLOADS.filter(({ name }) => workloads?.includes(name) ?? true);
-const broken: BrokenState[] = [];
+const { statesMin, realIndex = false, brokenMax = 1 } = order;
+const index = realIndex ? new RealIndex() : undefined;
+const subject = index === undefined ? { open: openFileStore } : { open: index.open, side: index };
+const chosen = WORKLOADS.filter(({ name }) => order.workloads?.includes(name) ?? true);
+const broken: Report['broken'][number][] = [];
 let [states, crashes, rounds] = [0, 0, 0];
-while (states < statesMin && broken.length < brokenMax) {
-  const options = { open: openFileStore, seed: seed + rounds * stride };
+const isDone = () => states >= statesMin || broken.length >= brokenMax;
+for (; !isDone(); rounds++) {
+  const seed = order.seed + rounds * (order.stride ?? 1);
+  const usual = realIndex ? REAL_INDEX_SHARE : rounds === 0 ? 1 : LATER_SHARE;
+  const share = order.share ?? usual;
   for (const workload of chosen) {
-    if (states >= statesMin || broken.length >= brokenMax) break;
-    const explored = await exploreCrashes({ ...options, workload, brokenMax });
+    if (isDone()) break;
+    const explored = await exploreCrashes({ ...subject, seed, share, workload, brokenMax });
     states += explored.states;
     crashes += explored.crashes;
-    broken.push(...explored.broken);
+    const alone = { seed, statesMin: 1, share, realIndex, workloads: [workload.name] };
+    const replay = `node tests/proof/crashes/explore.ts '${JSON.stringify(alone)}'`;
+    broken.push(...explored.broken.map((state) => ({ ...state, replay })));
   }
-  rounds++;
 }
+index?.remove();
 process.stdout.write(JSON.stringify({ states, crashes, rounds, broken } satisfies Report));

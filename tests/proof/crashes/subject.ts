@@ -2,7 +2,7 @@ import { type OpenOptions, openStore } from '../../../src/index.ts';
 import type { OpenInWorld } from '../../../src/testkit.ts';
 
 /** So small that a few writes already fill segments, make run files and merge them. */
-const TINY: OpenOptions = {
+export const TINY: OpenOptions = {
   segmentBytesMin: 2048,
   segmentBytesMax: 4096,
   journalBytesKeep: 4096,
