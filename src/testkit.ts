@@ -24,3 +24,9 @@ export {
   WORKLOADS,
   type World,
 } from './testkit/crashExplorer.ts';
+export {
+  checkLinearizable,
+  type Operation,
+  type SequentialModel,
+  type Verdict,
+} from './testkit/linearizability.ts';

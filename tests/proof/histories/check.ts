@@ -1,0 +1,136 @@
+/**
+ * A process of its own: records histories, checks them, and prints one line of JSON. Its arguments are
+ * the first seed and how many follow on it; then, maybe, the name of a broken store, which is tried
+ * until it is caught. Seeds that show a fault, and their histories, go to standard error.
+ */
+import { inspect } from 'node:util';
+import { checkLinearizable } from '../../../src/testkit/linearizability.ts';
+import type { Answer } from './calls.ts';
+import { BROKEN_STORES } from './brokenStores.ts';
+import { type Break, type History, recordHistory } from './history.ts';
+import { modelOf } from './model.ts';
+
+/** A history that shows that the store is wrong. */
+export interface Fault {
+  readonly seed: number;
+  /** `crash`: something was thrown that no caller should see, or nothing went on. */
+  readonly kind: 'not linearizable' | 'crash';
+  readonly text: string;
+}
+
+export interface Checked {
+  readonly histories: number;
+  readonly operations: number;
+  /** Of the shortest history. */
+  readonly operationsMin: number;
+  /** Operations that another one overlapped. */
+  readonly overlapping: number;
+  readonly unknown: number;
+  /** Answers, by their error code; `answered` for all others. */
+  readonly answers: Readonly<Record<string, number>>;
+  /** Calls of the disk, by what they did. */
+  readonly diskCalls: Readonly<Record<string, number>>;
+  readonly faults: readonly Fault[];
+}
+
+/** What a broken store took to be caught; `fault` is undefined when it was not. */
+export interface Caught {
+  readonly store: string;
+  readonly histories: number;
+  readonly fault: Fault | undefined;
+}
+
+/** After so many the rest is not worth the time. */
+const FAULTS_MAX = 3;
+
+class Tally {
+  readonly faults: Fault[] = [];
+  readonly #answers = new Map<string, number>();
+  readonly #diskCalls = new Map<string, number>();
+  #histories = 0;
+  #operations = 0;
+  #operationsMin = Infinity;
+  #overlapping = 0;
+  #unknown = 0;
+
+  add({ operations, unknown, diskCalls }: History): void {
+    this.#histories++;
+    this.#operations += operations.length;
+    this.#operationsMin = Math.min(this.#operationsMin, operations.length);
+    this.#unknown += unknown;
+    let latest = 0;
+    for (const { call, return: end, output } of operations) {
+      if (call < latest) this.#overlapping++;
+      latest = Math.max(latest, end);
+      raise(this.#answers, kindOf(output), 1);
+    }
+    for (const [what, count] of diskCalls) raise(this.#diskCalls, what, count);
+  }
+
+  report(): Checked {
+    return {
+      histories: this.#histories,
+      operations: this.#operations,
+      operationsMin: this.#operationsMin,
+      overlapping: this.#overlapping,
+      unknown: this.#unknown,
+      answers: Object.fromEntries(this.#answers),
+      diskCalls: Object.fromEntries(this.#diskCalls),
+      faults: this.faults,
+    };
+  }
+}
+
+function kindOf(output: Answer | undefined): string {
+  if (output === undefined) return 'unknown';
+  return output !== null && 'refused' in output ? output.refused : 'answered';
+}
+
+function raise(counts: Map<string, number>, what: string, by: number): void {
+  counts.set(what, (counts.get(what) ?? 0) + by);
+}
+
+async function check(seed: number, tally?: Tally, broken?: Break): Promise<Fault | undefined> {
+  try {
+    const history = await recordHistory(seed, broken);
+    tally?.add(history);
+    const verdict = checkLinearizable(history.operations, modelOf(history.runs));
+    if (verdict.ok) return undefined;
+    return {
+      seed,
+      kind: 'not linearizable',
+      text: `processes met: ${history.fates.join('; ')}\n${verdict.text}`,
+    };
+  } catch (error) {
+    return { seed, kind: 'crash', text: inspect(error) };
+  }
+}
+
+async function checkStore(first: number, count: number): Promise<Checked> {
+  const tally = new Tally();
+  for (let seed = first; seed < first + count; seed++) {
+    const fault = await check(seed, tally);
+    if (fault === undefined) continue;
+    tally.faults.push(fault);
+    process.stderr.write(`seed ${seed}: ${fault.text}\n`);
+    if (tally.faults.length === FAULTS_MAX) break;
+  }
+  return tally.report();
+}
+
+/** Seed after seed, until one history shows that the store is broken. */
+async function catchBroken(store: string, first: number, count: number): Promise<Caught> {
+  for (let n = 0; n < count; n++) {
+    const fault = await check(first + n, undefined, BROKEN_STORES[store]);
+    if (fault !== undefined) return { store, histories: n + 1, fault };
+  }
+  return { store, histories: count, fault: undefined };
+}
+
+const [first, count, store] = process.argv.slice(2);
+if (store !== undefined && !(store in BROKEN_STORES)) throw new RangeError(`no store ${store}`);
+const result =
+  store === undefined
+    ? await checkStore(Number(first), Number(count))
+    : await catchBroken(store, Number(first), Number(count));
+process.stdout.write(`${JSON.stringify(result)}\n`);
