@@ -224,9 +224,21 @@ describe('ensureFolder', () => {
 
   test('makes it once for many who ask at the same time, and again when it is gone', async () => {
     await Promise.all(Array.from({ length: 20 }, () => files.ensureFolder(at('x/y'))));
-    await nodeFs.rm(at('x'), { recursive: true });
+    await nodeFs.rm(at('x/y'), { recursive: true });
     await files.ensureFolder(at('x/y'));
     expect((await nodeFs.stat(at('x/y'))).isDirectory()).toBe(true);
+  });
+
+  test('makes nothing in the place of storage that has gone away [ES-3]', async () => {
+    await files.ensureFolder(at('x/y/z'));
+    await nodeFs.rename(at('x'), at('away'));
+    for (const name of ['x/y/z', 'x/y', 'x/y/new', 'x/new']) {
+      const gone = { code: 'STORAGE_FAILED', cause: { code: 'ENOENT' } };
+      await expect(files.ensureFolder(at(name))).rejects.toMatchObject(gone);
+    }
+    await nodeFs.rename(at('away'), at('x'));
+    await files.ensureFolder(at('x/y/new'));
+    expect(await files.list(at('x/y'))).toEqual(['new', 'z']);
   });
 
   test('fails when any operation does, and heals when it is asked again', async () => {

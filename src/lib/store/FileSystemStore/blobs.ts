@@ -34,11 +34,10 @@ export class BlobFolder implements Blobs {
       const blob = { digest: String(staged.digest), size: staged.bytesWritten };
       const path = this.#layout.blob(blob.digest);
       await files.ensureFolder(dirname(path));
-      if (await this.#isStored(path, blob.size)) await staged.discard();
-      else {
-        await this.#makeReadOnly(staged.temporary);
-        await staged.commit(path);
-      }
+      await this.#makeReadOnly(staged.temporary);
+      // Also over the same bytes: those may be damaged, or the sync of their name may have failed,
+      // and a second sync of a name that is not given anew says nothing (W3).
+      await staged.commit(path);
       return blob;
     } finally {
       await staged.discard();
@@ -70,19 +69,6 @@ export class BlobFolder implements Blobs {
     }
     const actual = `sha256:${hash.digest('hex')}`;
     if (bytes !== size || actual !== digest) throw damaged(path, `has the digest ${actual}`);
-  }
-
-  /** A blob of another size is damaged: the same bytes, just received whole, replace it. */
-  async #isStored(path: string, size: number): Promise<boolean> {
-    try {
-      if ((await this.#files.size(path)) !== size) return false;
-      // Whoever stored it may not have reached the sync of the folder.
-      await this.#files.syncFolder(dirname(path));
-      return true;
-    } catch (error) {
-      if (isStoreError(error, 'NOT_FOUND')) return false;
-      throw error;
-    }
   }
 }
 

@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path';
 import type { FileSystem } from '../../../ports/fileSystem.ts';
 import { StoreError } from '../../../errors.ts';
 import { systemCode } from '../storageError.ts';
-import { syncFolder } from './disk.ts';
+import { attempt, syncFolder } from './disk.ts';
 
 const OWNER_ALL = 0o700;
 /** What a parent answers that may be passed through but not read. */
@@ -15,26 +15,66 @@ const NOT_OURS: ReadonlySet<string> = new Set(['EACCES', 'EPERM']);
 export class Folders {
   readonly #fs: FileSystem;
   readonly #durable = new Set<string>();
+  /** Found or made here. Where one is missing later, the storage is gone, or was moved away. */
+  readonly #seen = new Set<string>();
+  /** By folder: how often a sync of the names in it failed. */
+  readonly #failures = new Map<string, number>();
+  /** Who asks for a folder that is being made has the fate of the one who makes it. */
+  readonly #ongoing = new Map<string, Promise<void>>();
 
   constructor(fs: FileSystem) {
     this.#fs = fs;
   }
 
-  async ensure(path: string): Promise<void> {
+  ensure(path: string): Promise<void> {
     const folder = resolve(path);
+    const ongoing = this.#ongoing.get(folder);
+    if (ongoing !== undefined) return ongoing;
+    const ensured = this.#ensure(folder).finally(() => this.#ongoing.delete(folder));
+    this.#ongoing.set(folder, ensured);
+    return ensured;
+  }
+
+  async #ensure(folder: string): Promise<void> {
+    const parent = dirname(folder);
+    const failures = this.#failuresOf(parent);
     const created = await this.#make(folder);
     if (!created && this.#durable.has(folder)) return;
     await this.#check(folder, created);
     try {
-      await syncFolder(this.#fs, dirname(folder));
+      await this.#syncNames(parent, failures);
     } catch (error) {
+      if (created) await attempt(() => this.#fs.rmdir(folder));
       // Its name was there before us, in a parent that is not ours to open.
       if (created || !NOT_OURS.has(systemCode(error) ?? '')) throw error;
     }
     this.#durable.add(folder);
+    this.#seen.add(parent).add(folder);
   }
 
-  /** `false` when something is there already. Missing parents are made, and made durable, first. */
+  #failuresOf(parent: string): number {
+    return this.#failures.get(parent) ?? 0;
+  }
+
+  /**
+   * W3: a sync that follows a failed one succeeds without the names that were there before. So they
+   * count as lost, those of others too, and whoever asks again makes them anew.
+   */
+  async #syncNames(parent: string, failures: number): Promise<void> {
+    try {
+      await syncFolder(this.#fs, parent);
+    } catch (error) {
+      this.#failures.set(parent, this.#failuresOf(parent) + 1);
+      throw error;
+    }
+    if (this.#failuresOf(parent) === failures) return;
+    throw new StoreError('STORAGE_FAILED', `a sync of ${parent} failed meanwhile`);
+  }
+
+  /**
+   * `false` when something is there already. Missing parents are made, and made durable, first; but
+   * not those that were there: what is written in their place is lost when they come back.
+   */
   async #make(folder: string, parentIsThere = false): Promise<boolean> {
     try {
       await this.#fs.mkdir(folder, { mode: OWNER_ALL });
@@ -42,7 +82,8 @@ export class Folders {
     } catch (error) {
       if (systemCode(error) === 'EEXIST') return false;
       const parent = dirname(folder);
-      if (systemCode(error) !== 'ENOENT' || parent === folder || parentIsThere) throw error;
+      const isGone = parentIsThere || parent === folder || this.#seen.has(parent);
+      if (systemCode(error) !== 'ENOENT' || isGone) throw error;
       await this.ensure(parent);
     }
     // Whoever else asked for it meanwhile may have made it.

@@ -1,4 +1,4 @@
-import { StoreError } from '../../../errors.ts';
+import { isStoreError, StoreError } from '../../../errors.ts';
 import { type Frame, openLine, parseFrame, scanLines } from '../frame.ts';
 import type { Layout } from '../layout.ts';
 import type { FileOperationService } from '../FileOperationService.ts';
@@ -53,7 +53,7 @@ export class LogReader {
       }
       const file = this.#layout.segment(segment.number);
       const lines = scanLines(
-        (at, length) => this.#read(file, at, length),
+        (at, length) => this.#read(segment, at, length),
         place.byte,
         segment.endByte,
       );
@@ -87,12 +87,15 @@ export class LogReader {
     return segment;
   }
 
-  async #read(file: string, at: number, length: number): Promise<Buffer> {
+  async #read(segment: SegmentInfo, at: number, length: number): Promise<Buffer> {
+    const file = this.#layout.segment(segment.number);
     try {
       return await this.#files.readRange(file, at, length);
     } catch (error) {
-      if (error instanceof StoreError && error.code === 'NOT_FOUND') throw expired();
-      throw error;
+      if (!isStoreError(error, 'NOT_FOUND')) throw error;
+      // Who removes a segment takes it off the list first: one that is still there was lost.
+      if (!this.#segments().includes(segment)) throw expired();
+      throw corrupt(file, at, 'the segment is missing');
     }
   }
 }
