@@ -9,6 +9,8 @@ import { LayeredMap } from './layeredMap.ts';
 export class RunState {
   run: RunRow | undefined;
   lastSeq = 0;
+  /** Which run of this id it is: one more with each that was deleted. */
+  life = 0;
   /** By step id, in order of creation. */
   readonly steps: LayeredMap<string, StepRow>;
   readonly stepIdByKey: LayeredMap<string, string>;
@@ -22,6 +24,7 @@ export class RunState {
   constructor(base?: RunState) {
     this.run = base?.run;
     this.lastSeq = base?.lastSeq ?? 0;
+    this.life = base?.life ?? 0;
     this.steps = new LayeredMap(base?.steps);
     this.stepIdByKey = new LayeredMap(base?.stepIdByKey);
     this.dependents = new LayeredMap(base?.dependents);
@@ -90,7 +93,8 @@ export class RunState {
       );
     }
     for (const id of step.dependsOn) {
-      this.dependents.set(id, [...this.#dependentsOf(id), step.id]);
+      const all = [...this.#dependentsOf(id), step.id];
+      this.dependents.set(id, before === undefined ? all : this.#inOrder(all));
     }
   }
 
@@ -101,11 +105,18 @@ export class RunState {
     this.artifacts.set(artifact.name, [...versions, artifact]);
   }
 
+  /** As they were created, which is how they are read back: who skips whom must not differ then. */
+  #inOrder(stepIds: readonly string[]): readonly string[] {
+    const wanted = new Set(stepIds);
+    return [...this.steps.values()].map(({ id }) => id).filter((id) => wanted.has(id));
+  }
+
   #dependentsOf(stepId: string): readonly string[] {
     return this.dependents.get(stepId) ?? [];
   }
 
   #clear(): void {
+    if (this.run !== undefined) this.life++;
     this.run = undefined;
     this.lastSeq = 0;
     this.steps.clear();

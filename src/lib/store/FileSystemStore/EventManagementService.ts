@@ -110,10 +110,10 @@ class Append {
   #known(state: RunState, key: string): EventRow | 'missing' | undefined {
     const queued = state.eventByKey.get(key);
     if (queued !== undefined) return queued;
-    const seq = state.run === undefined ? undefined : this.#reader.seqOfKey(this.#runId, key);
-    // A later one is of a deleted run of this id: the index hears of that when it is durable.
-    if (seq === undefined || seq > state.lastSeq) return undefined;
-    if (this.#stored?.seq === seq) return this.#stored;
+    if (state.run === undefined) return undefined;
+    const seq = this.#reader.seqOfKey(this.#runId, key, state.life);
+    if (seq === undefined) return undefined;
+    if (this.#stored?.seq === seq && this.#stored.idempotencyKey === key) return this.#stored;
     this.missing = seq;
     return 'missing';
   }

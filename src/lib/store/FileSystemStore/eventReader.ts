@@ -50,8 +50,14 @@ export class EventReader {
     throw new StoreError('NOT_FOUND', `run ${runId} has no event ${seq}`, { id: runId });
   }
 
-  seqOfKey(runId: string, key: string): number | undefined {
-    return this.#parts.index.eventSeq(runId, key);
+  /**
+   * The durable event with this idempotency key. The index knows the durable run of this id: of one
+   * that takes its place, and is only decided, it knows nothing.
+   */
+  seqOfKey(runId: string, key: string, life: number): number | undefined {
+    const { committer, index } = this.#parts;
+    if (committer.runs.peek(runId)?.durable.life !== life) return undefined;
+    return index.eventSeq(runId, key);
   }
 
   /** Waits for an event after `after`; false when the run is gone, the store closed, or aborted. */
