@@ -30,3 +30,17 @@ export {
   type SequentialModel,
   type Verdict,
 } from './testkit/linearizability.ts';
+export {
+  ReferenceStore,
+  ReferenceTransaction,
+  type ReferenceWorld,
+} from './testkit/referenceStore.ts';
+export {
+  type Fault,
+  FaultyDisk,
+  isSync,
+  NthCall,
+  type PortCall,
+  type PortOperation,
+  triesAfter,
+} from './testkit/faultyDisk.ts';

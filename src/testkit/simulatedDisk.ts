@@ -132,13 +132,15 @@ export class SimulatedDisk {
   }
 
   #context(): ProcessContext {
+    const { surface } = this;
     return {
       inner: this.#inner,
       names: this.#names,
       random: this.#random,
       turnsMax: this.#turnsMax,
       fault: (call) => this.fault(call),
-      record: (event) => this.#record(event),
+      // What a process of before the power cut still does, is done to a disk that is no more.
+      record: (event) => (this.surface === surface ? this.#record(event) : this.events.length),
       count: () => this.events.length,
       room: (length) => this.#take(length),
       alone: (work) => this.#alone(work),

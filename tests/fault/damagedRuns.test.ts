@@ -197,6 +197,18 @@ describe('a damaged run', () => {
     await expectDamaged(again, 'r3', file);
   });
 
+  test('that nobody knows the version of is not deleted under a condition', async () => {
+    await tenRuns();
+    const [file = ''] = await files('r3');
+    await rot(file, -30);
+    await rm(scene.at('data', 'index'), { recursive: true });
+    const store = await scene.open(SHORT);
+    const refused = await refusal(store.runs.delete('r3', { ifVersion: 1 }), 'DATA_CORRUPT');
+    expect(refused.message).toContain(file);
+    await store.runs.delete('r3');
+    await refusal(store.runs.get('r3'), 'NOT_FOUND');
+  });
+
   test('that the log has from its creation on is made whole from it', async () => {
     const store = await scene.open({ quietMs: 10 });
     await store.runs.create({ id: 'r', workflow: 'w', input: 'whole' });

@@ -183,6 +183,17 @@ describe('a process on the simulated disk', () => {
     expect(found).toEqual(new Set([true, false]));
   });
 
+  test('that was under way when the power went does nothing to the disk that comes back', async () => {
+    const disk = newDisk();
+    await writeDurably(disk.fileSystem, '/a', 'text');
+    const handle = await disk.fileSystem.open('/a', constants.O_RDWR);
+    const write = handle.write(Buffer.from('late'), 0, 4, 0).catch(() => undefined);
+    await disk.cutPower();
+    await write;
+    expect(disk.surface.pending).toEqual([]);
+    expect(images(disk)).toHaveLength(1);
+  });
+
   test('does the same again with the same seed', async () => {
     const played = async () => {
       const disk = new SimulatedDisk({ random: new SeededRandom(3), turnsMax: 9 });

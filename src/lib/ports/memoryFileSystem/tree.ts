@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { LRUCache } from 'lru-cache';
 import { FolderNode, type Node } from './node.ts';
 import { systemError } from './systemError.ts';
 
@@ -27,9 +28,9 @@ export class Tree {
   /** `ENOENT` or `ENOTDIR` when the folders on the way are not there. */
   place(path: string, call: Call): Place {
     const parts = partsOf(path);
-    const name = parts.pop() ?? '.';
+    const name = parts.at(-1) ?? '.';
     let folder = this.root;
-    for (const part of parts) {
+    for (const part of parts.slice(0, -1)) {
       const node = folder.entries.get(part);
       if (node === undefined) throw fail('ENOENT', call);
       if (node.kind === 'file') throw fail('ENOTDIR', call);
@@ -46,6 +47,13 @@ export class Tree {
   }
 }
 
-export function partsOf(path: string): string[] {
+/** A store asks for the same few paths again and again. */
+const known = new LRUCache<string, readonly string[]>({ max: 1_000, memoMethod: split });
+
+export function partsOf(path: string): readonly string[] {
+  return known.memo(path);
+}
+
+function split(path: string): readonly string[] {
   return posix.resolve('/', path.replaceAll('\\', '/')).split('/').filter(Boolean);
 }

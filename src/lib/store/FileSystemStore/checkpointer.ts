@@ -244,7 +244,7 @@ export class Checkpointer {
   #removableCount(): number {
     const { journal, pins } = this.#parts;
     // Commits whose callers were not told yet have touched no run so far.
-    const firstNeeded = Math.min(this.#firstUnsaved(), pins.lowest + 1, journal.durable + 1);
+    const firstNeeded = Math.min(this.#firstUnfiled(), pins.lowest + 1, journal.durable + 1);
     let bytes = journal.bytes;
     let count = 0;
     for (const segment of journal.removableSegments) {
@@ -276,6 +276,11 @@ export class Checkpointer {
     return first;
   }
 
+  /** The first commit that is in no run file for sure: those of damaged runs are in none (W7). */
+  #firstUnfiled(): number {
+    return Math.min(this.#firstUnsaved(), this.#parts.runs.firstWithheld);
+  }
+
   /**
    * The index learns of the new parts; what they replaced goes (W8: the new ones are durable). It may
    * forget again in a power cut: a run whose parts it then names wrongly has commits in the log, and
@@ -284,7 +289,7 @@ export class Checkpointer {
   async #bringIndexUp(): Promise<void> {
     const { index, flusher, runFiles, journal } = this.#parts;
     const garbage = [...this.#garbage];
-    index.stamp(journal.durable, Math.min(this.#firstUnsaved() - 1, journal.durable));
+    index.stamp(journal.durable, Math.min(this.#firstUnfiled() - 1, journal.durable));
     await flusher.flush();
     for (const { runId, parts } of garbage) await runFiles.removeParts(runId, parts);
     this.#garbage = this.#garbage.slice(garbage.length);

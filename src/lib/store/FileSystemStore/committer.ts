@@ -6,6 +6,7 @@ import { checkId } from '../../model/check.ts';
 import type { Context } from '../../model/decision.ts';
 import type { RunRow } from '../../model/entities.ts';
 import { uuidv7 } from '../../model/ids.ts';
+import { EMPTY_RUN } from '../../model/represent.ts';
 import type { RunState } from '../../model/runState.ts';
 import { changeToText } from '../../model/text.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -81,7 +82,17 @@ export class Committer implements RunWriter {
       const doomed = isDamaged ? this.runs.doom(runId, error) : undefined;
       if (doomed === undefined) throw error;
       this.refuseUnwritable();
-      await this.enqueue([doomed], decide(doomed.decided, this.context()));
+      await this.enqueue([doomed], this.#decideDoomed(doomed, decide, error));
+    }
+  }
+
+  /** Where not even the index knows the run's version, a condition on it cannot be checked. */
+  #decideDoomed(doomed: LiveRun, decide: Decide, damage: unknown): readonly Change[] {
+    try {
+      return decide(doomed.decided, this.context());
+    } catch (refusal) {
+      const isUnknown = doomed.decided.run?.version === EMPTY_RUN.version;
+      throw isUnknown && isStoreError(refusal, 'VERSION_CONFLICT') ? damage : refusal;
     }
   }
 

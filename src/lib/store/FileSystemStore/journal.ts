@@ -248,6 +248,8 @@ export class Journal {
     try {
       await this.#writer.write(bytes, last);
       await this.#checkOwnership(began);
+      // What this write rests on, a name in the journal's folder, may have gone with a failed sync.
+      if (this.#poison !== undefined) throw this.#poison;
     } catch (error) {
       return this.#poisonWith(error, batch);
     }
@@ -283,11 +285,10 @@ export class Journal {
   /** W3: nothing is retried, and nothing more is acknowledged until the store is reopened. */
   #poisonWith(cause: unknown, batch: readonly QueuedCommit[]): void {
     const why = cause instanceof Error ? cause.message : String(cause);
-    const poison = new StoreError('STORE_POISONED', `a write failed (${why})`, { cause });
-    this.#poison = poison;
+    this.#poison ??= new StoreError('STORE_POISONED', `a write failed (${why})`, { cause });
     const unknown = `the write failed (${why}): whether it is durable cannot be known`;
     this.#failAll(batch, new StoreError('OUTCOME_UNKNOWN', unknown, { cause }));
-    this.#failAll(this.#takeQueue(), poison);
+    this.#failAll(this.#takeQueue(), this.#poison);
   }
 
   #takeQueue(): QueuedCommit[] {
@@ -328,16 +329,18 @@ export class Journal {
 
   /**
    * Removes the oldest segments' files (W7 is the caller's to prove), oldest first, each durably: a
-   * power cut may keep any of several removals, and one without those before it were a gap.
+   * power cut may keep any of several removals, and one without those before it were a gap. A sync
+   * that fails poisons: the name of a new segment may have been lost with it (W3).
    */
   async removeOldest(count: number): Promise<void> {
     const { files, layout } = this.#parts;
     this.#leaving = count;
     try {
       for (const { number } of this.#writer.segments.slice(0, count)) {
+        if (this.#poison !== undefined) break;
         await files.remove(layout.segment(number));
         // It fails where the whole storage has gone, and may come back with this segment in it.
-        await files.syncFolder(layout.journal);
+        await this.#syncFolder();
         this.#writer.forget(1);
         this.#leaving--;
       }
@@ -345,5 +348,15 @@ export class Journal {
       this.#leaving = 0;
     }
     this.changed.notify();
+  }
+
+  async #syncFolder(): Promise<void> {
+    const { files, layout } = this.#parts;
+    try {
+      await files.syncFolder(layout.journal);
+    } catch (error) {
+      this.#poisonWith(error, []);
+      throw error;
+    }
   }
 }

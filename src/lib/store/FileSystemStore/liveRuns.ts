@@ -29,6 +29,8 @@ export class LiveRuns {
   readonly #loading = new Map<string, Promise<void>>();
   /** Those of damaged runs that are being deleted, and why nothing else may be done with them. */
   readonly #doomed = new WeakMap<LiveRun, StoreError>();
+  /** Of damaged runs: the first commit that the log has of them and their files need not have. */
+  readonly #firstUnfiled = new Map<string, number>();
 
   constructor(parts: LiveRunsParts) {
     this.#parts = parts;
@@ -70,6 +72,20 @@ export class LiveRuns {
     const finding = this.#parts.index.damages.get(runId);
     if (finding === undefined) return;
     throw new StoreError(finding.code, finding.message, { id: runId });
+  }
+
+  /** A commit of a damaged run that could not be applied, told in the order of the log. */
+  withhold(runId: string, position: number): void {
+    if (!this.#firstUnfiled.has(runId)) this.#firstUnfiled.set(runId, position);
+  }
+
+  /** From here on the log is needed for damaged runs: their files may come back (W7). */
+  get firstWithheld(): number {
+    let first = Infinity;
+    for (const [runId, position] of this.#firstUnfiled) {
+      if (this.#parts.index.damages.has(runId)) first = Math.min(first, position);
+    }
+    return first;
   }
 
   /**

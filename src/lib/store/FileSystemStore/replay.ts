@@ -30,7 +30,10 @@ export async function replay(parts: ReplayParts, after: number, upTo: number): P
     count++;
     for (const runId of new Set(changes.map((change) => change.runId))) {
       const live = await restored.get(runId);
-      if (!restored.settle(live, changes)) continue;
+      if (!restored.settle(live, changes)) {
+        runs.withhold(runId, position);
+        continue;
+      }
       if (position <= live.position) {
         catchUpIndex(index, live, changes);
         continue;
@@ -46,7 +49,10 @@ export async function replay(parts: ReplayParts, after: number, upTo: number): P
     }
   }
   restored.report();
-  if (!readOnly) await runFiles.removeObsolete(restored.untidy);
+  if (!readOnly) {
+    await runFiles.syncFound(restored.folders);
+    await runFiles.removeObsolete(restored.untidy);
+  }
   index.stamp(upTo);
   return count;
 }
@@ -61,6 +67,8 @@ function catchUpIndex(index: RunIndex, live: LiveRun, changes: readonly Change[]
 
 /** The runs that the log speaks of, as their files have them. */
 class RestoredRuns {
+  /** Where files were found of which the log still has commits. */
+  readonly folders = new Set<string>();
   /** With parts that newer ones have replaced. */
   readonly untidy: StoredRun[] = [];
   readonly #parts: ReplayParts;
@@ -124,6 +132,7 @@ class RestoredRuns {
     try {
       const rows = await runFiles.readRows(live.id, stored.parts);
       live.restore(rows.state, rows.position, rows.createdPosition, stored.parts);
+      this.folders.add(runFiles.folderOf(live.id));
       if (stored.obsolete.length > 0) this.untidy.push(stored);
       return undefined;
     } catch (error) {

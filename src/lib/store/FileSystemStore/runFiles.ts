@@ -157,6 +157,16 @@ export class RunFiles {
   }
 
   /**
+   * Makes files durable that were found when opening: a process that was killed may have given them
+   * their names and not come to the sync, and what they hold must not leave the log then (W7).
+   */
+  async syncFound(folders: ReadonlySet<string>): Promise<void> {
+    if (folders.size === 0) return;
+    await this.#files.syncFolder(this.#runsFolder);
+    await this.syncFolders(folders);
+  }
+
+  /**
    * IMPORTANT: only when the part that took their place is durable, its name too, and so is the
    * word of the index that names it (W8).
    */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
 import { encodeName } from '../fileName.ts';
 
 /** One file of a run, as the index keeps it. */
@@ -25,10 +26,23 @@ export function eventBytes(part: RunPart): number {
   return part.firstSeq === 0 ? 0 : part.bytes - part.rowsBytes;
 }
 
+interface RunName {
+  readonly digits: string;
+  readonly base: string;
+}
+
+/** Every read of a run asks for it, again and again for the same few. */
+const names = new LRUCache<string, RunName>({ max: 1_000, memoMethod: nameOf });
+
+function nameOf(runId: string): RunName {
+  const digits = createHash('sha256').update(runId).digest('hex').slice(0, 2);
+  return { digits, base: encodeName(runId) };
+}
+
 /** Where the files of a run lie. Two digits of a hash keep each folder small. */
 export function runPlace(runsFolder: string, runId: string): { folder: string; base: string } {
-  const digits = createHash('sha256').update(runId).digest('hex').slice(0, 2);
-  return { folder: join(runsFolder, digits), base: encodeName(runId) };
+  const { digits, base } = names.memo(runId);
+  return { folder: join(runsFolder, digits), base };
 }
 
 export function partPath(runsFolder: string, runId: string, part: number): string {
