@@ -9,7 +9,7 @@ import type { Journal } from './journal.ts';
 import type { LiveRun } from './liveRun.ts';
 import type { LiveRuns } from './liveRuns.ts';
 import type { PinFile } from './pins.ts';
-import type { RunFiles, RunPart } from './runFiles.ts';
+import type { RunFiles, RunPart, WrittenPart } from './runFiles.ts';
 
 export interface CheckpointerParts {
   readonly journal: Journal;
@@ -34,7 +34,8 @@ const SAVED_TOGETHER = 4;
 /** A run whose file is written; it is saved once the folder is synced and `finish` is called. */
 interface Saving {
   readonly live: LiveRun;
-  readonly folder: string | undefined;
+  /** `undefined` for a run that was deleted. */
+  readonly written: WrittenPart | undefined;
   readonly finish: () => void;
 }
 
@@ -175,17 +176,33 @@ export class Checkpointer {
 
   /** Waits for every write, failed ones too: a run must never be written twice at a time. */
   async #saveTogether(lives: readonly LiveRun[]): Promise<readonly unknown[]> {
-    const { runFiles, runs } = this.#parts;
+    const { runs } = this.#parts;
     const results = await Promise.allSettled(lives.map((live) => this.#write(live)));
     const saving = results.flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []));
-    // One sync for all that was renamed in a folder; only then is it said to be saved.
-    const folders = saving.map(({ folder }) => folder).filter((folder) => folder !== undefined);
-    await runFiles.syncFolders(new Set(folders));
+    await this.#syncNames(saving);
     for (const { live, finish } of saving) {
       finish();
       runs.release(live);
     }
     return results.flatMap((it) => (it.status === 'rejected' ? [it.reason as unknown] : []));
+  }
+
+  /** One sync for all that was renamed in a folder; only then is it said to be saved. */
+  async #syncNames(saving: readonly Saving[]): Promise<void> {
+    const { runFiles } = this.#parts;
+    const folders = saving.flatMap(({ written }) =>
+      written === undefined ? [] : [written.folder],
+    );
+    try {
+      await runFiles.syncFolders(new Set(folders));
+    } catch (error) {
+      // W3: no later sync says anything of these names, and the next process must not believe them.
+      const removals = saving.map(({ live, written }) =>
+        runFiles.removeParts(live.id, written?.parts.slice(-1) ?? []),
+      );
+      await Promise.allSettled(removals);
+      throw error;
+    }
   }
 
   async #write(live: LiveRun): Promise<Saving> {
@@ -203,7 +220,7 @@ export class Checkpointer {
       const finish = () => {
         if (live.generation === generation) live.saved(position, []);
       };
-      return { live, folder: undefined, finish };
+      return { live, written: undefined, finish };
     }
     const events = live.tail.taken();
     const ended = state.run.endedAt !== null;
@@ -224,7 +241,7 @@ export class Checkpointer {
         this.#garbage.push({ runId: live.id, parts: written.obsolete });
       }
     };
-    return { live, folder: written.folder, finish };
+    return { live, written, finish };
   }
 
   /** Removes the oldest segments that nothing needs any more (W7). */

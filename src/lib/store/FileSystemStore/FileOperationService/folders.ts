@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { FileSystem } from '../../../ports/fileSystem.ts';
 import { StoreError } from '../../../errors.ts';
-import { systemCode } from '../storageError.ts';
+import { storageError, systemCode } from '../storageError.ts';
 import { attempt, syncFolder } from './disk.ts';
 
 const OWNER_ALL = 0o700;
@@ -17,8 +17,8 @@ export class Folders {
   readonly #durable = new Set<string>();
   /** Found or made here. Where one is missing later, the storage is gone, or was moved away. */
   readonly #seen = new Set<string>();
-  /** By folder: how often a sync of the names in it failed. */
-  readonly #failures = new Map<string, number>();
+  /** By folder: how often a sync of the names in it failed, and how at last. */
+  readonly #failures = new Map<string, { readonly count: number; readonly cause: unknown }>();
   /** Who asks for a folder that is being made has the fate of the one who makes it. */
   readonly #ongoing = new Map<string, Promise<void>>();
 
@@ -53,7 +53,7 @@ export class Folders {
   }
 
   #failuresOf(parent: string): number {
-    return this.#failures.get(parent) ?? 0;
+    return this.#failures.get(parent)?.count ?? 0;
   }
 
   /**
@@ -64,11 +64,12 @@ export class Folders {
     try {
       await syncFolder(this.#fs, parent);
     } catch (error) {
-      this.#failures.set(parent, this.#failuresOf(parent) + 1);
+      this.#failures.set(parent, { count: this.#failuresOf(parent) + 1, cause: error });
       throw error;
     }
-    if (this.#failuresOf(parent) === failures) return;
-    throw new StoreError('STORAGE_FAILED', `a sync of ${parent} failed meanwhile`);
+    const failure = this.#failures.get(parent);
+    if (failure === undefined || failure.count === failures) return;
+    throw storageError(failure.cause, `syncing ${parent}`);
   }
 
   /**
