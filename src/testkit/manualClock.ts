@@ -18,7 +18,8 @@ export class ManualClock implements Clock {
 
   advance(ms: number): void {
     this.ms += ms;
-    for (const timer of [...this.#timers]) {
+    // A copy: what a task asks for comes another time.
+    for (const timer of Array.from(this.#timers)) {
       if (timer.due <= this.ms && this.#timers.delete(timer)) timer.task();
     }
   }

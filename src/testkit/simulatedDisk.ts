@@ -1,9 +1,8 @@
 import { createMemoryFileSystem, type FileSystem } from '../index.ts';
 import type { SeededRandom } from './seededRandom.ts';
-import { type CrashOptions, drawFate, fatesOf } from './simulatedDisk/crashStates.ts';
+import { drawFate, fatesOf } from './simulatedDisk/crashStates.ts';
 import {
   type DiskImage,
-  type Fate,
   imageOf,
   keyOf,
   putImage,
@@ -21,7 +20,7 @@ import {
 import { type DiskEvent, Surface } from './simulatedDisk/surface.ts';
 
 export { fatesOf, imageOf, keyOf, putImage, Surface, takeImage };
-export type { CrashOptions, DiskCall, DiskEvent, DiskFault, DiskImage, Fate };
+export type { DiskCall, DiskEvent, DiskFault, DiskImage };
 
 export interface SimulatedDiskOptions {
   readonly random: SeededRandom;

@@ -48,7 +48,7 @@ describe('a power cut on the simulated disk', () => {
   test('leaves nothing for certain of a file whose folder was not synced', async () => {
     const disk = newDisk();
     await (await writeFile(disk.fileSystem, '/a', 'text')).sync();
-    expect(contents(disk, '/a').toSorted()).toEqual([null, 'text'].toSorted());
+    expect(new Set(contents(disk, '/a'))).toEqual(new Set([null, 'text']));
   });
 
   test('leaves a name without its bytes where only the folder was synced', async () => {
@@ -210,7 +210,7 @@ function sectors(text: string, size: number): string | undefined {
   let shape = '';
   for (let at = 0; at < text.length; at += size) {
     const sector = text.slice(at, at + size);
-    const kind = [...'on\0\n'].find((letter) => sector === letter.repeat(sector.length));
+    const kind = ['o', 'n', '\0', '\n'].find((letter) => sector === letter.repeat(sector.length));
     if (kind === undefined) return undefined;
     shape += kind === '\0' ? 'z' : kind === '\n' ? 'l' : kind;
   }

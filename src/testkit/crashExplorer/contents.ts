@@ -4,7 +4,7 @@ import type { Artifact, Commit, PublicChange, Run, RunEvent, Step, Store } from 
 type StoredStep = Omit<Step, 'remaining'>;
 
 /** All that a store keeps of one run. */
-export interface RunContent {
+interface RunContent {
   readonly run: Run;
   /** In order of creation. */
   readonly steps: readonly StoredStep[];

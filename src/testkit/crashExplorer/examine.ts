@@ -13,7 +13,7 @@ import type { Side } from './side.ts';
 import { commitsAfter } from './follow.ts';
 
 /** What a crash must leave. */
-export interface Expectation {
+interface Expectation {
   readonly ledger: Ledger;
   /** So many commits of the ledger, or more. */
   readonly required: number;

@@ -168,7 +168,10 @@ export class Ledger {
         throw new Broken('every acknowledged commit is there', `${text} is not in the log`);
       }
       if (commits.size > 1) {
-        throw new Broken('no commit is partly there', `${text} is in commits ${[...commits]}`);
+        throw new Broken(
+          'no commit is partly there',
+          `${text} is in commits ${[...commits].join(', ')}`,
+        );
       }
     }
   }

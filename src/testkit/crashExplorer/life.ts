@@ -3,7 +3,7 @@ import { Broken } from './ledger.ts';
 import type { Side } from './side.ts';
 
 /** A file system until its process dies: then every call of it fails, and what is there stays. */
-export function mortal(inner: FileSystem): { readonly view: FileSystem; readonly die: () => void } {
+function mortal(inner: FileSystem): { readonly view: FileSystem; readonly die: () => void } {
   let dead = false;
   const alive = <A extends readonly unknown[], R>(call: (...args: A) => Promise<R>) => {
     return async (...args: A): Promise<R> => {

@@ -66,7 +66,8 @@ export class Process implements FileSystem {
 
   async #turns(call: DiskCall): Promise<void> {
     const { random, turnsMax } = this.context;
-    for (let n = turnsMax === 0 ? 0 : random.below(turnsMax + 1); n > 0; n--) await undefined;
+    for (let n = turnsMax === 0 ? 0 : random.below(turnsMax + 1); n > 0; n--)
+      await Promise.resolve();
     if (this.#dead) throw failure('EIO', call, 'the process is dead');
   }
 

@@ -47,7 +47,7 @@ export const kills: Workload = {
         await appendEvent(stage, 'r', 100 * n);
         await appendEvent(stage, 'r', 100);
       });
-      for (let turns = stage.random.below(120); turns > 0; turns--) await undefined;
+      for (let turns = stage.random.below(120); turns > 0; turns--) await Promise.resolve();
       await stage.kill();
       await calls;
       if (stage.random.chance(0.5)) await stage.pass(PASS_MS);
