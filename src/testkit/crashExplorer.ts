@@ -113,11 +113,12 @@ class Explorer {
   async #crashAll(recording: Recording, life: Life): Promise<void> {
     const surface = new Surface();
     const stale: Buffer[] = [];
+    const scene = { recording, life, surface, stale, ...this.#nextProcess(recording.ms) };
     for (const [n, event] of recording.events.entries()) {
       if (this.#isDone) return;
       surface.apply(event, n);
       if (n >= recording.from) {
-        await this.#cutPower(recording, { surface, stale, n, life });
+        await this.#cutPower(scene, n);
         const isKilled = life === 1 && this.#random.chance(this.#secondShare);
         if (isKilled) await this.#guard(n, life, () => this.#kill(recording, n));
       }
@@ -125,8 +126,8 @@ class Explorer {
     }
   }
 
-  async #cutPower(recording: Recording, moment: Moment): Promise<void> {
-    const { surface, stale, n, life } = moment;
+  async #cutPower(scene: Scene, n: number): Promise<void> {
+    const { recording, surface, stale, life } = scene;
     const { tearsMax = TEARS_MAX } = this.#options;
     const required = recording.ledger.requiredAt(n + 1);
     this.crashes++;
@@ -137,7 +138,7 @@ class Explorer {
         const image = imageOf(surface, fate);
         const side = recording.side?.draw(n, this.#random);
         if (side !== undefined) this.#options.side?.put(side);
-        const isNew = await this.#examine(image, recording, required);
+        const isNew = await this.#examine(image, scene, required);
         if (isNew && life === 1 && this.#random.chance(this.#secondShare)) {
           if (side !== undefined) this.#options.side?.put(side);
           const disk = await SimulatedDisk.of(image, this.#diskOptions);
@@ -148,14 +149,15 @@ class Explorer {
   }
 
   /** False for an image that was examined before, with as much to be found. */
-  async #examine(image: DiskImage, { ledger, ms }: Recording, required: number): Promise<boolean> {
+  async #examine(image: DiskImage, scene: Scene, required: number): Promise<boolean> {
     const key = keyOf(image);
     const known = this.#seen.get(key);
     if (known !== undefined && known >= required) return false;
     const { side } = this.#options;
-    const open = (fileSystem: FileSystem) => this.#open(fileSystem, ms);
+    const { open, recovered, recording } = scene;
+    const { ledger } = recording;
     this.#seen.set(key, known ?? 0);
-    this.#seen.set(key, await examine({ open, image, ledger, required, side }));
+    this.#seen.set(key, await examine({ open, image, ledger, required, side, recovered }));
     return true;
   }
 
@@ -181,9 +183,16 @@ class Explorer {
     return { random: new SeededRandom(this.#random.seed()), turnsMax: TURNS_MAX };
   }
 
-  #open(fileSystem: FileSystem, ms: number): Promise<Store> {
-    const random = new SeededRandom(this.#random.seed());
-    return this.#options.open({ fileSystem, clock: this.#clockAfter(ms), random });
+  /** After every crash of one recording the same process comes: what it finds decides what it does. */
+  #nextProcess(ms: number): Pick<Scene, 'open' | 'recovered'> {
+    const now = this.#clockAfter(ms).ms;
+    const seed = this.#random.seed();
+    const open = (fileSystem: FileSystem) => {
+      const clock = new ManualClock();
+      clock.ms = now;
+      return this.#options.open({ fileSystem, clock, random: new SeededRandom(seed) });
+    };
+    return { open, recovered: new Set() };
   }
 
   /** The clock of the next process: off by up to an hour, in both directions. */
@@ -205,9 +214,12 @@ class Explorer {
   }
 }
 
-interface Moment {
+/** A recording that is crashed, as far as it has gone. */
+interface Scene {
+  readonly recording: Recording;
+  readonly life: Life;
   readonly surface: Surface;
   readonly stale: readonly Buffer[];
-  readonly n: number;
-  readonly life: Life;
+  readonly open: (fileSystem: FileSystem) => Promise<Store>;
+  readonly recovered: Set<string>;
 }
