@@ -5,6 +5,8 @@ import { arrivals, FILLS, SECTORS, sectorsOf, torn } from './tearing.ts';
 
 const ALL_SUBSETS_UP_TO = 4;
 const SAMPLES = 8;
+/** Several torn writes at once, and others kept or lost. */
+const DRAWN = 3;
 
 export interface CrashOptions {
   readonly random: SeededRandom;
@@ -22,6 +24,7 @@ export interface CrashOptions {
 export function* fatesOf(surface: Surface, options: CrashOptions): Generator<Fate> {
   const { pending } = surface;
   yield* subsets(pending, options.random);
+  if (pending.length > 1) for (let n = 0; n < DRAWN; n++) yield drawFate(surface, options);
   const tears = pending.flatMap((item) =>
     item.kind === 'write' ? [...tearsOf(item, options)] : [],
   );

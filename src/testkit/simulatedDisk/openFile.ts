@@ -35,11 +35,11 @@ export class OpenFile implements FileHandle {
 
   async #write(call: DiskCall, bytes: Buffer, at: number, fault: DiskFault) {
     const { inode, handle } = this.#opened;
-    const { record, room, random } = this.#process.context;
+    const { record, room } = this.#process.context;
     const event = { kind: 'write', inode, at, bytes } as const;
     if (fault === 'EIO') {
-      // Some of it may have arrived, and what the cache shows of it is as uncertain.
-      if (random.chance(0.5)) await handle.write(bytes, 0, bytes.length, at);
+      // The cache has it, and shows it, whatever the disk has.
+      await handle.write(bytes, 0, bytes.length, at);
       record({ kind: 'failed', inode, begun: record(event) + 1 });
     }
     if (fault !== undefined && fault !== 'short') throw failure(fault, call);

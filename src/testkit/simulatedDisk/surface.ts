@@ -82,10 +82,13 @@ export class Surface {
   }
 
   #settle(isDurable: (item: Pending) => boolean): void {
-    const left: Pending[] = [];
+    let left: Pending[] = [];
     for (const item of this.pending) {
       if (item.lost === true || !isDurable(item)) left.push(item);
-      else this.#keep(item);
+      else {
+        this.#keep(item);
+        left = left.flatMap((older) => remaining(older, item));
+      }
     }
     this.pending = left;
   }
@@ -98,6 +101,26 @@ export class Surface {
       inode.durable = changed(inode.durable, item);
     }
   }
+}
+
+/** What is still undecided of an older change once a newer one of the same inode is durable. */
+function remaining(older: Pending, newer: Pending): readonly Pending[] {
+  if (older.inode !== newer.inode) return [older];
+  if (older.kind === 'names' && newer.kind === 'names') {
+    const settled = new Set(newer.names.map(([name]) => name));
+    const names = older.names.filter(([name]) => !settled.has(name));
+    return names.length === 0 ? [] : [{ ...older, names }];
+  }
+  if (older.kind !== 'write' || newer.kind !== 'write') return [older];
+  const { at, bytes } = older;
+  const before = bytes.subarray(0, Math.max(0, newer.at - at));
+  const after = bytes.subarray(Math.max(0, newer.at + newer.bytes.length - at));
+  if (before.length + after.length >= bytes.length) return [older];
+  const pieces = [
+    { ...older, bytes: before },
+    { ...older, at: at + bytes.length - after.length, bytes: after },
+  ];
+  return pieces.filter((piece) => piece.bytes.length > 0);
 }
 
 function blank(what: 'file' | 'folder'): FileOnDisk | FolderOnDisk {

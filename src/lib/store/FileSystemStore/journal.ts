@@ -193,7 +193,9 @@ export class Journal {
     while (this.#queue.length > 0 && this.#poison === undefined) {
       const batch = this.#takeBatch();
       const bytes = this.#encode(batch);
-      if (await this.#hasRoom(bytes.length, batch)) await this.#write(bytes, batch);
+      if (!(await this.#hasRoom(bytes.length, batch))) continue;
+      if (this.#poison === undefined) await this.#write(bytes, batch);
+      else this.#failAll(batch, this.#poison);
     }
     // In the same tick as the last look at the queue: who comes later starts anew.
     this.#draining = undefined;
@@ -246,10 +248,9 @@ export class Journal {
     const last = this.#durable + batch.length;
     const began = this.#parts.clock.now();
     try {
-      await this.#writer.write(bytes, last);
+      await this.#writer.write(bytes, last, () => this.#refusePoisoned());
       await this.#checkOwnership(began);
-      // What this write rests on, a name in the journal's folder, may have gone with a failed sync.
-      if (this.#poison !== undefined) throw this.#poison;
+      this.#refusePoisoned();
     } catch (error) {
       return this.#poisonWith(error, batch);
     }
@@ -274,6 +275,11 @@ export class Journal {
   #settle(count: number): void {
     for (const commit of this.#settling.splice(0, count)) commit.settle(++this.#settled);
     this.changed.notify();
+  }
+
+  /** What a write rests on, a name in the journal's folder, may have gone with a failed sync (W3). */
+  #refusePoisoned(): void {
+    if (this.#poison !== undefined) throw this.#poison;
   }
 
   /** W11: who was paused asks whether the store is still its own before it acknowledges. */
@@ -338,11 +344,12 @@ export class Journal {
     try {
       for (const { number } of this.#writer.segments.slice(0, count)) {
         if (this.#poison !== undefined) break;
-        await files.remove(layout.segment(number));
-        // It fails where the whole storage has gone, and may come back with this segment in it.
-        await this.#syncFolder();
+        const isGone = await files.remove(layout.segment(number));
+        // Not there: perhaps the whole storage has gone, and comes back with this segment in it.
+        if (!isGone) await this.#syncFolder();
         this.#writer.forget(1);
         this.#leaving--;
+        if (isGone) await this.#syncFolder();
       }
     } finally {
       this.#leaving = 0;

@@ -67,7 +67,7 @@ function catchUpIndex(index: RunIndex, live: LiveRun, changes: readonly Change[]
 
 /** The runs that the log speaks of, as their files have them. */
 class RestoredRuns {
-  /** Where files were found of which the log still has commits. */
+  /** Where files are, or were, of the runs that the log speaks of. */
   readonly folders = new Set<string>();
   /** With parts that newer ones have replaced. */
   readonly untidy: StoredRun[] = [];
@@ -107,8 +107,9 @@ class RestoredRuns {
   }
 
   async #restore(runId: string): Promise<LiveRun> {
-    const { runs, index } = this.#parts;
+    const { runs, index, runFiles } = this.#parts;
     const live = new LiveRun(runId);
+    this.folders.add(runFiles.folderOf(runId));
     const damage = await this.#load(live);
     if (damage !== undefined) this.#damaged.set(live, damage);
     const { run } = live.durable;
@@ -132,7 +133,6 @@ class RestoredRuns {
     try {
       const rows = await runFiles.readRows(live.id, stored.parts);
       live.restore(rows.state, rows.position, rows.createdPosition, stored.parts);
-      this.folders.add(runFiles.folderOf(live.id));
       if (stored.obsolete.length > 0) this.untidy.push(stored);
       return undefined;
     } catch (error) {

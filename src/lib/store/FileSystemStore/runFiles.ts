@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { StoreError } from '../../errors.ts';
 import type { EventRow } from '../../model/entities.ts';
 import type { RunState } from '../../model/runState.ts';
@@ -157,13 +158,15 @@ export class RunFiles {
   }
 
   /**
-   * Makes files durable that were found when opening: a process that was killed may have given them
-   * their names and not come to the sync, and what they hold must not leave the log then (W7).
+   * Makes durable what opening found in these folders, and what it did not find any more: a process
+   * that was killed may have named a file, or removed one, and not come to the sync. The log must
+   * keep what the file holds, or the word that it was deleted, until then (W7).
    */
   async syncFound(folders: ReadonlySet<string>): Promise<void> {
     if (folders.size === 0) return;
     await this.#files.syncFolder(this.#runsFolder);
-    await this.syncFolders(folders);
+    const found = new Set(await this.#inventory.folders());
+    await this.syncFolders(new Set([...folders].filter((folder) => found.has(basename(folder)))));
   }
 
   /**

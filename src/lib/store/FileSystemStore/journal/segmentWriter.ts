@@ -82,7 +82,7 @@ export class SegmentWriter {
     const prepared = await this.#prepare(copies.length, at, unproven.length);
     this.#prepared = prepared;
     await prepared.file.write(copies, prepared.info.endByte);
-    await this.#publish(prepared);
+    await this.#publish(prepared, () => undefined);
     this.#advance(copies, prepared.info.lastPosition + unproven.length);
   }
 
@@ -96,12 +96,16 @@ export class SegmentWriter {
     this.#prepared ??= await this.#prepare(bytes, at, 0);
   }
 
-  /** Writes what was reserved for; resolves when it is durable (W1). */
-  async write(bytes: Buffer, lastPosition: number): Promise<void> {
+  /**
+   * Writes what was reserved for; resolves when it is durable (W1). `mayGoOn` throws when a new
+   * segment must not be made, or not be used, after all.
+   */
+  async write(bytes: Buffer, lastPosition: number, mayGoOn: () => void): Promise<void> {
     const prepared = this.#prepared;
     if (prepared !== undefined) {
       await this.seal();
-      await this.#publish(prepared);
+      mayGoOn();
+      await this.#publish(prepared, mayGoOn);
     }
     const { file, info } = this.#current as { file: SegmentFile; info: SegmentInfo };
     await file.write(bytes, info.endByte);
@@ -198,12 +202,19 @@ export class SegmentWriter {
     this.#ahead = this.#allocate(path, this.#nextCapacity).catch(() => undefined);
   }
 
-  /** After a failure it may have its name or not: it is let go of, and not removed. */
-  async #publish(prepared: Prepared): Promise<void> {
+  /**
+   * After a failure its name is taken back: whether that is durable nobody can say any more, no later
+   * sync tells (W3), and the next process must not go on after it. No commit is in it that anybody
+   * was told of.
+   */
+  async #publish(prepared: Prepared, mayGoOn: () => void): Promise<void> {
     this.#prepared = undefined;
+    const path = this.#parts.layout.segment(prepared.info.number);
     try {
-      await prepared.file.publish(this.#parts.layout.segment(prepared.info.number));
+      await prepared.file.publish(path);
+      mayGoOn();
     } catch (error) {
+      await this.#parts.files.discard(path);
       await prepared.file.close();
       throw error;
     }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { openStore, type Store } from '../../src/index.ts';
 import { ManualClock, SeededRandom, SimulatedDisk } from '../../src/testkit.ts';
-import { collect } from '../fixtures/store/scene.ts';
+import { aWhile, collect } from '../fixtures/store/scene.ts';
 
 const SMALL = { segmentBytesMin: 2048, segmentBytesMax: 2048, journalBytesKeep: 2048, quietMs: 10 };
 const EVENTS = 4;
@@ -36,10 +36,19 @@ class Scene {
       reached = true;
       return fault();
     };
-    this.clock.advance(60_000);
-    for (let turns = 0; turns < 50; turns++) await new Promise((resolve) => setImmediate(resolve));
+    await this.quiet();
     expect(reached).toBe(true);
     this.disk.kill();
+    await this.end(store);
+  }
+
+  /** A checkpoint, as far as it gets. */
+  async quiet(): Promise<void> {
+    this.clock.advance(60_000);
+    await aWhile();
+  }
+
+  async end(store: Store): Promise<void> {
     this.disk.fault = () => undefined;
     await store.close().catch(() => undefined);
   }
@@ -79,6 +88,62 @@ describe('the name of a run file that is not durable', () => {
       const scene = new Scene(seed);
       await scene.checkpoint(() => 'EIO');
       expect([seed, await scene.goOn()]).toEqual([seed, ALL]);
+    }
+  });
+});
+
+describe('a name that is gone and may come back', () => {
+  // Found by the crash explorer: "deletions, and new runs of the same id", seed 1, with a kill.
+  test('of a deleted run whose process was killed: the deletion stays in the log until then [W7]', async () => {
+    for (let seed = 0; seed < SEEDS; seed++) {
+      const scene = new Scene(seed);
+      const store = await scene.open();
+      await store.runs.create({ id: 'doomed', workflow: 'w' });
+      await store.runs.create({ id: 'r', workflow: 'w' });
+      await scene.quiet();
+      for (let n = 0; n < 5; n++) {
+        await store.events.append('r', { type: 'e', payload: 'x'.repeat(900) });
+        await scene.quiet();
+      }
+      await store.runs.delete('doomed');
+      let removed = false;
+      scene.disk.fault = (call) => {
+        if (call.op === 'unlink' && call.path.includes('doomed')) removed = true;
+        else if (removed && isRunFolder(call)) scene.disk.kill();
+        return undefined;
+      };
+      await scene.quiet();
+      expect(removed).toBe(true);
+      await scene.end(store);
+      await scene.goOn();
+      await using last = await scene.open();
+      const ids = (await collect(last.runs.list())).map(({ id }) => id);
+      expect([seed, ids.includes('doomed')]).toEqual([seed, false]);
+    }
+  });
+
+  test('of a segment whose folder could not be synced: nothing goes on after it [W3] [W4]', async () => {
+    for (let seed = 0; seed < SEEDS; seed++) {
+      const scene = new Scene(seed);
+      const store = await scene.open();
+      await store.runs.create({ id: 'r', workflow: 'w' });
+      let left = 1;
+      scene.disk.fault = ({ op, path }) =>
+        op === 'sync' && path.endsWith('journal') && left-- > 0 ? 'EIO' : undefined;
+      for (let n = 0; n < 8; n++) {
+        const event = { type: 'e', payload: 'x'.repeat(500) };
+        await store.events.append('r', event).catch(() => undefined);
+      }
+      expect(store.status).toBe('poisoned');
+      await scene.end(store);
+      const next = await scene.open();
+      const { seq } = await next.events.append('r', { type: 'last' });
+      scene.disk.kill();
+      await scene.end(next);
+      await scene.disk.cutPower();
+      await using last = await scene.open();
+      const events = await collect(last.events.list('r'));
+      expect([seed, events.at(-1)?.seq]).toEqual([seed, seq]);
     }
   });
 });
