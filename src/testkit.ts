@@ -44,3 +44,10 @@ export {
   type PortOperation,
   triesAfter,
 } from './testkit/faultyDisk.ts';
+export {
+  type Damage,
+  flippedBit,
+  flippedBits,
+  swappedSectors,
+  zeroedSectors,
+} from './testkit/bitFlips.ts';

@@ -168,13 +168,15 @@ describe('a pin', () => {
     expect(await take(store.watch({ after: start }), 60)).toHaveLength(60);
   });
 
+  const pinsIn = (text: string) => (JSON.parse(text) as { readonly pins: readonly object[] }).pins;
+
   test('of a damaged file is an error that names it', async () => {
     const store = await opened();
     await store.pins.create({ name: 'p' });
     await store.close();
     const path = scene.at('data', 'pins.json');
-    expect(JSON.parse(await readFile(path, 'utf8'))).toHaveLength(1);
-    const [pin] = JSON.parse(await readFile(path, 'utf8')) as [object];
+    const whole = await readFile(path, 'utf8');
+    const [pin] = pinsIn(whole);
     const misshapen = [
       null,
       { ...pin, name: '' },
@@ -186,19 +188,20 @@ describe('a pin', () => {
       { ...pin, broken: 'no' },
       { ...pin, timeline: 'x' },
     ].map((each) => JSON.stringify([pin, each]));
-    for (const text of ['{"not": "a list"}', 'no JSON', ...misshapen]) {
+    const changed = whole.replace('"position":', '"position":1');
+    for (const text of ['{"not": "a list"}', 'no JSON', changed, ...misshapen]) {
       await writeFile(path, text);
       expect((await refusal(scene.open(), 'DATA_CORRUPT')).message).toContain(path);
       expect(scene.disk.openHandles).toBe(0);
     }
   });
 
-  test('of an older file, which names no history, is of the one that the store is in', async () => {
+  test('of an older file, which has no checksum and names no history, is of the one that the store is in', async () => {
     let store = await opened();
     const { position } = await store.pins.create({ name: 'p' });
     await store.close();
     const path = scene.at('data', 'pins.json');
-    const [pin] = JSON.parse(await readFile(path, 'utf8')) as [object];
+    const [pin] = pinsIn(await readFile(path, 'utf8'));
     await writeFile(path, JSON.stringify([{ ...pin, timeline: undefined }]));
     store = await scene.open(TRIMMING);
     expect(await store.pins.list()).toEqual([

@@ -25,8 +25,22 @@ describe('store.json', () => {
     await expect(stat(storeFile())).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
+  test('of an older version, without a checksum, is read as it is', async () => {
+    const { crc, ...identity } = await emptyStore();
+    expect(crc).toMatch(/^[0-9a-f]{8}$/);
+    await writeFile(storeFile(), JSON.stringify(identity, undefined, 2));
+    const store = await scene.open();
+    expect((await store.stats()).storeId).toBe(identity['storeId']);
+  });
+
   test.each([
     ['is no JSON', () => '{', 'DATA_CORRUPT'],
+    ['is no object', () => 'null', 'DATA_CORRUPT'],
+    [
+      'has another timeline',
+      (it: object) => JSON.stringify({ ...it, timeline: 3 }),
+      'DATA_CORRUPT',
+    ],
     ['has no id', (it: object) => JSON.stringify({ ...it, storeId: 7 }), 'DATA_CORRUPT'],
     ['has no timeline', (it: object) => JSON.stringify({ ...it, timeline: 'x' }), 'DATA_CORRUPT'],
     ['has no format', (it: object) => JSON.stringify({ ...it, format: 0 }), 'DATA_CORRUPT'],

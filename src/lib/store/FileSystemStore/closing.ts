@@ -4,6 +4,7 @@ import type { Layout } from './layout.ts';
 import type { StoreLock } from './lock.ts';
 import type { ClosedMark } from './openIndex.ts';
 import type { Rooms } from './rooms.ts';
+import { sealedText } from './sealedFile.ts';
 
 export const READ_ONLY = new StoreError('STORE_READ_ONLY', 'the store was opened read-only');
 
@@ -51,5 +52,5 @@ async function leaveClosedMark({
 }: Omit<Rooms, 'close' | 'blobs'>): Promise<void> {
   const digest = await files.checksum(layout.indexDatabase);
   const mark: ClosedMark = { position: journal.durable, digest };
-  await files.writeAtomic(layout.closed, `${JSON.stringify(mark)}\n`);
+  await files.writeAtomic(layout.closed, sealedText(mark));
 }

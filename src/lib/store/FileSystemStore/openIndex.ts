@@ -7,6 +7,7 @@ import type { FileOperationService } from './FileOperationService.ts';
 import { corrupt, type RecoveredJournal } from './journal.ts';
 import type { Layout } from './layout.ts';
 import { asDamage, type RunFiles, type StoredRun } from './runFiles.ts';
+import { openSealed } from './sealedFile.ts';
 
 /** What a clean close says of the index: the position and the bytes that it left. */
 export interface ClosedMark {
@@ -76,14 +77,14 @@ async function isClean(parts: OpenIndexParts): Promise<boolean | 'damaged'> {
   const { files, layout, recovered } = parts;
   const bytes = await files.readIfPresent(layout.closed);
   if (bytes === undefined) return false;
+  const mark = openSealed(bytes) as unknown as ClosedMark | undefined;
+  if (mark === undefined) return 'damaged';
+  if (mark.position > recovered.position) throw lostCommits(parts, 'a clean close', mark.position);
+  if (mark.position !== recovered.position || !recovered.sealed) return 'damaged';
   try {
-    const mark = JSON.parse(Buffer.from(bytes).toString()) as ClosedMark;
-    if (mark.position > recovered.position)
-      throw lostCommits(parts, 'a clean close', mark.position);
-    if (mark.position !== recovered.position || !recovered.sealed) return 'damaged';
     return (await files.checksum(layout.indexDatabase)) === mark.digest ? true : 'damaged';
   } catch (error) {
-    if (error instanceof SyntaxError || isStoreError(error, 'NOT_FOUND')) return 'damaged';
+    if (isStoreError(error, 'NOT_FOUND')) return 'damaged';
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import { fromCursor, type Identity, toCursor } from './cursor.ts';
 import type { FileOperationService } from './FileOperationService.ts';
 import type { Journal } from './journal.ts';
 import type { Layout } from './layout.ts';
+import { openSealed, sealedText } from './sealedFile.ts';
 
 interface PinRecord {
   readonly name: string;
@@ -143,7 +144,7 @@ export class PinFile implements Pins {
     const { files, layout } = this.#parts;
     this.#storing = pins;
     try {
-      await files.writeAtomic(layout.pins, `${JSON.stringify(pins, undefined, 2)}\n`);
+      await files.writeAtomic(layout.pins, sealedText({ pins }));
       this.#pins = new Map(pins.map((pin) => [pin.name, pin]));
     } finally {
       this.#storing = [];
@@ -157,9 +158,11 @@ export class PinFile implements Pins {
   }
 }
 
+/** Files of before there was a checksum are a list alone. */
 function parse(path: string, bytes: Uint8Array): readonly PinRecord[] {
   try {
-    const pins: unknown = JSON.parse(Buffer.from(bytes).toString());
+    const sealed = openSealed(bytes);
+    const pins: unknown = sealed ? sealed['pins'] : JSON.parse(Buffer.from(bytes).toString());
     if (Array.isArray(pins) && pins.every(isPinRecord)) return pins;
   } catch (cause) {
     throw new StoreError('DATA_CORRUPT', `${path} is damaged`, { id: path, cause });

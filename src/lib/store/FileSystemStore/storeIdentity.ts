@@ -5,6 +5,7 @@ import { uuidv7 } from '../../model/ids.ts';
 import type { Identity } from './cursor.ts';
 import type { FileOperationService } from './FileOperationService.ts';
 import type { Layout } from './layout.ts';
+import { openSealed, sealedText } from './sealedFile.ts';
 
 /** Raised when a version writes what an older one could not read. */
 const FORMAT = 1;
@@ -44,7 +45,7 @@ async function createIdentity({ files, layout, clock, random }: IdentityParts): 
     timeline: 1,
     created: new Date(now).toISOString(),
   };
-  await files.writeAtomic(layout.identity, `${JSON.stringify(store, undefined, 2)}\n`);
+  await files.writeAtomic(layout.identity, sealedText(store));
   return { storeId: store.storeId, timeline: store.timeline };
 }
 
@@ -54,25 +55,42 @@ export async function changeTimeline(
   layout: Layout,
   identity: Identity,
 ): Promise<void> {
-  const before = Buffer.from(await files.read(layout.identity)).toString();
-  const store = { ...(JSON.parse(before) as StoreFile), timeline: identity.timeline };
-  await files.writeAtomic(layout.identity, `${JSON.stringify(store, undefined, 2)}\n`);
+  const before = read(layout.identity, await files.read(layout.identity));
+  await files.writeAtomic(layout.identity, sealedText({ ...before, timeline: identity.timeline }));
+}
+
+const FIELDS: ReadonlySet<string> = new Set(['format', 'storeId', 'timeline', 'created']);
+
+/** Its fields, without their checksum. Files of before there was one are taken as they are. */
+function read(path: string, bytes: Uint8Array): Partial<StoreFile> {
+  const sealed = openSealed(bytes);
+  if (sealed !== undefined) return sealed;
+  let store: Partial<StoreFile> | null;
+  try {
+    store = JSON.parse(Buffer.from(bytes).toString()) as Partial<StoreFile> | null;
+  } catch (cause) {
+    throw damaged(path, cause);
+  }
+  const isOlder = Object.keys(store ?? {}).every((field) => FIELDS.has(field));
+  // A newer version may have other fields, and another checksum.
+  const isNewer = Number(store?.format) > FORMAT;
+  if (store !== null && (isOlder || isNewer)) return store;
+  throw damaged(path);
 }
 
 function parse(path: string, bytes: Uint8Array): Identity {
-  let store: Partial<StoreFile>;
-  try {
-    store = JSON.parse(Buffer.from(bytes).toString()) as Partial<StoreFile>;
-  } catch (cause) {
-    throw new StoreError('DATA_CORRUPT', `${path} is damaged: restore it from a backup`, { cause });
-  }
-  const { format, storeId, timeline } = store;
+  const { format, storeId, timeline } = read(path, bytes);
   if (format !== undefined && format > FORMAT) {
     const message = `${path} says format ${format}; this version reads up to ${FORMAT}`;
     throw new StoreError('UNSUPPORTED_FORMAT', message);
   }
   if (typeof storeId !== 'string' || !Number.isSafeInteger(timeline) || format !== FORMAT) {
-    throw new StoreError('DATA_CORRUPT', `${path} is damaged: restore it from a backup`);
+    throw damaged(path);
   }
   return { storeId, timeline: timeline as number };
+}
+
+function damaged(path: string, cause?: unknown): StoreError {
+  const message = `${path} is damaged: restore it from a backup`;
+  return new StoreError('DATA_CORRUPT', message, { id: path, cause });
 }

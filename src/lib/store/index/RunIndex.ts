@@ -11,7 +11,7 @@ import { RunWriter } from './runWriter.ts';
 export { IndexUnusable, type IndexedRun, type IndexIdentity };
 
 export interface OpenIndexOptions {
-  /** Look at every page for damage. Default: true; not needed where a checksum was compared. */
+  /** Look at every page and row for damage. Default: true; not needed where a checksum was compared. */
   readonly check?: boolean;
 }
 

@@ -1,9 +1,11 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { LRUCache } from 'lru-cache';
 import { StoreError } from '../../errors.ts';
+import { checkIndex } from './indexCheck.ts';
 import { indexError, IndexUnusable } from './indexError.ts';
 import { INDEX_FORMAT, SCHEMA } from './schema.ts';
 import type { Stamp } from './pendingRuns.ts';
+import { bytesChecksum, rowChecksum, type Value } from './rowChecksum.ts';
 
 /** The history that the index was derived from. */
 export interface IndexIdentity {
@@ -28,28 +30,29 @@ PRAGMA cache_size = -16384;
 
 const STATEMENTS_MAX = 128;
 
-type Value = string | number | null;
 export type Columns = Readonly<Record<string, unknown>>;
 
 /** The index's SQLite database. Every failure is a `StoreError`. */
 export class IndexDatabase {
   readonly #database: DatabaseSync;
+  readonly #identity: IndexIdentity;
   readonly #statements = new LRUCache<string, StatementSync>({ max: STATEMENTS_MAX });
 
-  private constructor(path: string) {
+  private constructor(path: string, identity: IndexIdentity) {
     this.#database = new DatabaseSync(path);
+    this.#identity = identity;
   }
 
   /** Opens it, or creates it. `IndexUnusable` when it is damaged or of another store or format. */
   static open(path: string, identity: IndexIdentity, check: boolean): IndexDatabase {
     let database: IndexDatabase | undefined;
     try {
-      database = new IndexDatabase(path);
+      database = new IndexDatabase(path, identity);
       database.#database.exec(SETTINGS);
       if (database.get('SELECT 1 FROM sqlite_schema LIMIT 1') === undefined) {
-        database.#create(identity);
+        database.#create();
       } else {
-        database.#verify(identity, check);
+        database.#verify(check);
       }
       return database;
     } catch (error) {
@@ -91,7 +94,8 @@ export class IndexDatabase {
   }
 
   writeStamp({ position, checkpoint }: Stamp): void {
-    this.run('UPDATE meta SET position = ?, checkpoint = ?', position, checkpoint);
+    const crc = this.#checksumOf(position, checkpoint);
+    this.run('UPDATE meta SET position = ?, checkpoint = ?, crc = ?', position, checkpoint, crc);
   }
 
   readStamp(): Stamp {
@@ -109,22 +113,30 @@ export class IndexDatabase {
     if (this.#database.isOpen) this.#attempt(() => this.#database.close());
   }
 
-  #create({ storeId, timeline }: IndexIdentity): void {
+  #create(): void {
+    const { storeId, timeline } = this.#identity;
     this.transaction(() => {
       this.#database.exec(SCHEMA);
-      this.run('INSERT INTO meta VALUES (1, ?, ?, ?, 0, 0)', INDEX_FORMAT, storeId, timeline);
+      const sql = 'INSERT INTO meta VALUES (1, ?, ?, ?, 0, 0, ?)';
+      this.run(sql, INDEX_FORMAT, storeId, timeline, this.#checksumOf(0, 0));
     });
   }
 
-  #verify(identity: IndexIdentity, check: boolean): void {
+  #checksumOf(position: number, checkpoint: number): number {
+    const { storeId, timeline } = this.#identity;
+    return rowChecksum([INDEX_FORMAT, storeId, timeline, position, checkpoint]);
+  }
+
+  #verify(check: boolean): void {
+    const { storeId, timeline } = this.#identity;
     const meta = this.get('SELECT format, store_id, timeline FROM meta');
     if (meta?.['format'] !== INDEX_FORMAT) throw new IndexUnusable('it has another format');
-    if (meta['store_id'] !== identity.storeId || meta['timeline'] !== identity.timeline) {
+    if (meta['store_id'] !== storeId || meta['timeline'] !== timeline) {
       throw new IndexUnusable('it belongs to another store or timeline');
     }
     if (!check) return;
-    const [fault] = this.all('PRAGMA quick_check(1)');
-    if (fault?.['quick_check'] !== 'ok') throw new IndexUnusable(JSON.stringify(fault));
+    this.#database.function('checksum', { deterministic: true }, bytesChecksum);
+    checkIndex(this);
   }
 
   #prepare(sql: string): StatementSync {

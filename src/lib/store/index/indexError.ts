@@ -15,6 +15,8 @@ const SHORT_READ = 522;
 /** What a failure inside SQLite means for the store. */
 export function indexError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
+  if (isOutOfRange(error))
+    return new IndexUnusable('it holds a number that was never written', error);
   const code = resultCode(error);
   const message = error instanceof Error ? error.message : String(error);
   switch (code === SHORT_READ ? SQLITE.corrupt : code & 0xff) {
@@ -33,4 +35,10 @@ export function indexError(error: unknown): StoreError {
 function resultCode(error: unknown): number {
   if (typeof error !== 'object' || error === null || !('errcode' in error)) return 0;
   return typeof error.errcode === 'number' ? error.errcode : 0;
+}
+
+/** What `node:sqlite` throws for an integer that is none of JavaScript's: only damage makes those. */
+function isOutOfRange(error: unknown): boolean {
+  const isObject = typeof error === 'object' && error !== null;
+  return isObject && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
 }

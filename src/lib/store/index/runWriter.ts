@@ -2,6 +2,25 @@ import type { RunRow, RunStatus } from '../../model/entities.ts';
 import type { Finding } from '../contract.ts';
 import type { Columns, IndexDatabase } from './indexDatabase.ts';
 import { type IndexedRun, partsToText, rowToText } from './indexedRun.ts';
+import { rowChecksum, type Value } from './rowChecksum.ts';
+
+/** Columns of `runs`, in their order: what never changes, what moves a run in the lists, the rest. */
+const FIXED = [
+  'id',
+  'created_ms',
+  'created_position',
+  'workflow',
+  'project',
+  'parent_run_id',
+  'parent_step_id',
+];
+const MOVED = ['status', 'ended_ms'];
+const REST = ['tags', 'position', 'parts', 'data', 'crc'];
+
+const FIND = `SELECT n, ${[...FIXED, ...MOVED, 'tags'].join(', ')} FROM runs WHERE id = ?`;
+const INSERT = insertInto([...FIXED, ...MOVED, ...REST]);
+const UPDATE = updateOf(REST);
+const UPDATE_MOVED = updateOf([...MOVED, ...REST]);
 
 /** Writes runs into the tables, inside a transaction of its caller. One is made for each. */
 export class RunWriter {
@@ -36,17 +55,20 @@ export class RunWriter {
 
   putEventKey(runId: string, key: string, seq: number): void {
     this.#database.run(
-      'INSERT INTO event_keys VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq',
+      'INSERT INTO event_keys VALUES (?, ?, ?, ?)' +
+        ' ON CONFLICT DO UPDATE SET seq = excluded.seq, crc = excluded.crc',
       runId,
       key,
       seq,
+      rowChecksum([runId, key, seq]),
     );
   }
 
   /** Of a run that is not there otherwise. */
   putDamage(runId: string, finding: Finding): void {
-    const sql = 'INSERT OR REPLACE INTO damaged_runs VALUES (?, ?)';
-    this.#database.run(sql, runId, JSON.stringify(finding));
+    const sql = 'INSERT OR REPLACE INTO damaged_runs VALUES (?, ?, ?)';
+    const text = JSON.stringify(finding);
+    this.#database.run(sql, runId, text, rowChecksum([runId, text]));
   }
 
   /** The counts that all of it changed. */
@@ -62,33 +84,27 @@ export class RunWriter {
   }
 
   #find(runId: string): Columns | undefined {
-    return this.#database.get(
-      'SELECT n, created_ms, created_position, status, ended_ms, tags FROM runs WHERE id = ?',
-      runId,
-    );
+    return this.#database.get(FIND, runId);
   }
 
   #insert(run: IndexedRun): void {
     const { row } = run;
-    const tags = JSON.stringify(row.tags);
-    const n = this.#database.run(
-      `INSERT INTO runs (id, created_ms, created_position, position, ended_ms, status, workflow,
-        project, parent_run_id, parent_step_id, tags, parts, data)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    const values = [
       row.id,
       Date.parse(row.createdAt),
       run.createdPosition,
-      run.position,
-      endedMs(row),
-      row.status,
       row.workflow,
       row.project,
       row.parentRunId,
       row.parentStepId,
-      tags,
+      row.status,
+      endedMs(row),
+      JSON.stringify(row.tags),
+      run.position,
       partsToText(run.parts),
       rowToText(row),
-    );
+    ];
+    const n = this.#database.run(INSERT, ...values, rowChecksum(values));
     this.#tag(n, Date.parse(row.createdAt), run.createdPosition, row.tags);
     this.#count(row.status, 1);
   }
@@ -97,29 +113,28 @@ export class RunWriter {
   #update(known: Columns, run: IndexedRun): void {
     const { row } = run;
     const n = known['n'] as number;
-    const ended = endedMs(row);
-    const [parts, data] = [partsToText(run.parts), rowToText(row)];
-    if (known['status'] === row.status && known['ended_ms'] === ended) {
-      const sql = 'UPDATE runs SET position = ?, parts = ?, data = ? WHERE n = ?';
-      this.#database.run(sql, run.position, parts, data, n);
+    const tags = JSON.stringify(row.tags);
+    const moved = [row.status, endedMs(row)];
+    const rest = [tags, run.position, partsToText(run.parts), rowToText(row)];
+    const fixed = FIXED.map((column) => known[column] as Value);
+    const crc = rowChecksum([...fixed, ...moved, ...rest]);
+    if (known['status'] === row.status && known['ended_ms'] === moved[1]) {
+      this.#database.run(UPDATE, ...rest, crc, n);
     } else {
-      const sql =
-        'UPDATE runs SET position = ?, parts = ?, data = ?, status = ?, ended_ms = ? WHERE n = ?';
-      this.#database.run(sql, run.position, parts, data, row.status, ended, n);
+      this.#database.run(UPDATE_MOVED, ...moved, ...rest, crc, n);
       this.#count(known['status'] as RunStatus, -1);
       this.#count(row.status, 1);
     }
-    const tags = JSON.stringify(row.tags);
     if (known['tags'] === tags) return;
     this.#untag(known);
     this.#tag(n, known['created_ms'] as number, run.createdPosition, row.tags);
-    this.#database.run('UPDATE runs SET tags = ? WHERE n = ?', tags, n);
   }
 
   #tag(n: number, createdMs: number, createdPosition: number, tags: RunRow['tags']): void {
     for (const [key, value] of Object.entries(tags)) {
-      const sql = 'INSERT INTO run_tags VALUES (?, ?, ?, ?, ?)';
-      this.#database.run(sql, key, value, createdMs, createdPosition, n);
+      const values = [key, value, createdMs, createdPosition, n];
+      const sql = 'INSERT INTO run_tags VALUES (?, ?, ?, ?, ?, ?)';
+      this.#database.run(sql, ...values, rowChecksum(values));
     }
   }
 
@@ -137,6 +152,14 @@ export class RunWriter {
   #count(status: RunStatus, delta: number): void {
     this.#counts.set(status, (this.#counts.get(status) ?? 0) + delta);
   }
+}
+
+function insertInto(columns: readonly string[]): string {
+  return `INSERT INTO runs (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`;
+}
+
+function updateOf(columns: readonly string[]): string {
+  return `UPDATE runs SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE n = ?`;
 }
 
 function endedMs(row: RunRow): number | null {

@@ -1,5 +1,5 @@
 /** Raised when the tables change: an index of another format is deleted and built anew. */
-export const INDEX_FORMAT = 2;
+export const INDEX_FORMAT = 3;
 
 /**
  * Tables of the index. Times are milliseconds since 1970: unlike ISO text they compare right in every
@@ -8,6 +8,9 @@ export const INDEX_FORMAT = 2;
  * Each index ends with what a list is ordered by, so that the newest 20 with any one filter are 20
  * neighbours in it. Runs of one commit share a place in that order; the id, which comes last, is not
  * in the indexes, because it would double their size: a handful of rows is sorted in passing.
+ *
+ * `crc` is `rowChecksum` of the row's other columns, in their order and without `n`: SQLite has no
+ * checksum of its own, and would give out what a disk has changed.
  */
 export const SCHEMA = `
 CREATE TABLE meta (
@@ -16,7 +19,8 @@ CREATE TABLE meta (
   store_id TEXT NOT NULL,
   timeline INTEGER NOT NULL,
   position INTEGER NOT NULL,
-  checkpoint INTEGER NOT NULL
+  checkpoint INTEGER NOT NULL,
+  crc INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE runs (
@@ -24,16 +28,17 @@ CREATE TABLE runs (
   id TEXT NOT NULL UNIQUE,
   created_ms INTEGER NOT NULL,
   created_position INTEGER NOT NULL,
-  position INTEGER NOT NULL,
-  ended_ms INTEGER,
-  status TEXT NOT NULL,
   workflow TEXT NOT NULL,
   project TEXT,
   parent_run_id TEXT,
   parent_step_id TEXT,
+  status TEXT NOT NULL,
+  ended_ms INTEGER,
   tags TEXT NOT NULL,
+  position INTEGER NOT NULL,
   parts TEXT NOT NULL,
-  data TEXT NOT NULL
+  data TEXT NOT NULL,
+  crc INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX runs_by_creation ON runs (created_ms, created_position, ended_ms);
 CREATE INDEX runs_by_status ON runs (status, created_ms, created_position);
@@ -52,6 +57,7 @@ CREATE TABLE run_tags (
   created_ms INTEGER NOT NULL,
   created_position INTEGER NOT NULL,
   run INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
   PRIMARY KEY (key, value, created_ms, created_position, run)
 ) STRICT, WITHOUT ROWID;
 
@@ -59,12 +65,14 @@ CREATE TABLE event_keys (
   run_id TEXT NOT NULL,
   key TEXT NOT NULL,
   seq INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
   PRIMARY KEY (run_id, key)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE damaged_runs (
   run_id TEXT PRIMARY KEY,
-  finding TEXT NOT NULL
+  finding TEXT NOT NULL,
+  crc INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE run_counts (
