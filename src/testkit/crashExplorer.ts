@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { FileSystem, Store } from '../index.ts';
+import { Gap } from './crashExplorer/contents.ts';
 import { examine } from './crashExplorer/examine.ts';
 import { Broken, type Invariant } from './crashExplorer/ledger.ts';
 import {
@@ -40,6 +42,8 @@ export interface ExploreOptions {
   readonly secondShare?: number;
   /** Stops after so many broken states. Default: 1. */
   readonly brokenMax?: number;
+  /** Gathers what tells images apart, so that several explorations count each image once. */
+  readonly distinct?: Set<string>;
 }
 
 /** A crash state that broke a promise. */
@@ -56,6 +60,8 @@ export interface BrokenState {
 export interface Explored {
   /** Different images of the disk that were recovered and examined. */
   readonly states: number;
+  /** Of them, those that were examined on after the first opening: the others had become the same. */
+  readonly whole: number;
   /** Moments at which the power went, in the first and in the second life. */
   readonly crashes: number;
   readonly broken: readonly BrokenState[];
@@ -64,7 +70,13 @@ export interface Explored {
 const HOUR_MS = 3_600_000;
 const TEARS_MAX = 8;
 const SECOND_SHARE = 0.02;
+/** Every so many operations the process dies in the first life. */
+const KILL_SHARE = 0.06;
+/** How many of the states of second lives are examined: of lives there are many. */
+const SECOND_LIFE_SHARE = 0.3;
 const TURNS_MAX = 12;
+/** Of a digest in Base64: 84 bits tell millions of images apart. */
+const KEY_LENGTH = 14;
 
 /**
  * Plays a workload on a simulated disk, cuts the power at each of its operations, in each of the ways
@@ -75,14 +87,15 @@ const TURNS_MAX = 12;
 export async function exploreCrashes(options: ExploreOptions): Promise<Explored> {
   const explorer = new Explorer(options);
   await explorer.run();
-  const { states, crashes, broken } = explorer;
-  return { states, crashes, broken };
+  const { states, whole, crashes, broken } = explorer;
+  return { states, whole, crashes, broken };
 }
 
 type Life = 1 | 2;
 
 class Explorer {
   crashes = 0;
+  whole = 0;
   readonly broken: BrokenState[] = [];
   readonly #options: ExploreOptions;
   readonly #random: SeededRandom;
@@ -119,7 +132,7 @@ class Explorer {
       surface.apply(event, n);
       if (n >= recording.from) {
         await this.#cutPower(scene, n);
-        const isKilled = life === 1 && this.#random.chance(this.#secondShare);
+        const isKilled = life === 1 && this.#random.chance(KILL_SHARE);
         if (isKilled) await this.#guard(n, life, () => this.#kill(recording, n));
       }
       if (event.kind === 'write' && event.bytes.length > 0) stale.push(event.bytes);
@@ -129,48 +142,62 @@ class Explorer {
   async #cutPower(scene: Scene, n: number): Promise<void> {
     const { recording, surface, stale, life } = scene;
     const { tearsMax = TEARS_MAX } = this.#options;
-    const required = recording.ledger.requiredAt(n + 1);
+    const share = (this.#options.share ?? 1) * (life === 1 ? 1 : SECOND_LIFE_SHARE);
     this.crashes++;
     for (const fate of fatesOf(surface, { random: this.#random, stale, tearsMax })) {
       if (this.#isDone) return;
-      if (!this.#random.chance(this.#options.share ?? 1)) continue;
+      if (!this.#random.chance(share)) continue;
       await this.#guard(n, life, async () => {
         const image = imageOf(surface, fate);
         const side = recording.side?.draw(n, this.#random);
         if (side !== undefined) this.#options.side?.put(side);
-        const isNew = await this.#examine(image, scene, required);
+        const isNew = await this.#examine(image, scene, n);
         if (isNew && life === 1 && this.#random.chance(this.#secondShare)) {
           if (side !== undefined) this.#options.side?.put(side);
           const disk = await SimulatedDisk.of(image, this.#diskOptions);
-          await this.#liveOn(recording, disk, required);
+          await this.#liveOn(recording, disk, n);
         }
       });
     }
   }
 
   /** False for an image that was examined before, with as much to be found. */
-  async #examine(image: DiskImage, scene: Scene, required: number): Promise<boolean> {
-    const key = keyOf(image);
+  async #examine(image: DiskImage, scene: Scene, n: number): Promise<boolean> {
+    const required = scene.recording.ledger.requiredAt(n + 1);
+    const key = `${keyOf(image)}${this.#sideKey()}`;
     const known = this.#seen.get(key);
     if (known !== undefined && known >= required) return false;
     const { side } = this.#options;
     const { open, recovered, recording } = scene;
     const { ledger } = recording;
+    const pins = ledger.pinsAt(n + 1);
+    const mayBeNew = n + 1 < ledger.openedAt;
+    const given = { open, image, ledger, required, pins, mayBeNew, side, recovered };
     this.#seen.set(key, known ?? 0);
-    this.#seen.set(key, await examine({ open, image, ledger, required, side, recovered }));
+    const { size } = recovered;
+    this.#seen.set(key, await examine(given));
+    this.whole += recovered.size - size;
+    this.#options.distinct?.add(key.slice(0, KEY_LENGTH));
     return true;
+  }
+
+  /** What lies beside the disk is part of what a crash leaves. */
+  #sideKey(): string {
+    const hash = createHash('sha1');
+    for (const [name, bytes] of this.#options.side?.take() ?? []) hash.update(name).update(bytes);
+    return this.#options.side === undefined ? '' : hash.digest('base64');
   }
 
   async #kill(recording: Recording, n: number): Promise<void> {
     const side = recording.side?.at(n);
     if (side !== undefined) this.#options.side?.put(side);
     const disk = await SimulatedDisk.after(recording.events.slice(0, n + 1), this.#diskOptions);
-    await this.#liveOn(recording, disk, recording.ledger.requiredAt(n + 1));
+    await this.#liveOn(recording, disk, n);
   }
 
   /** A second life on what is left, crashed as the first one was. */
-  async #liveOn({ ledger, ms }: Recording, disk: SimulatedDisk, required: number): Promise<void> {
-    const remains = { disk, clock: this.#clockAfter(ms), ledger, required };
+  async #liveOn({ ledger, ms }: Recording, disk: SimulatedDisk, n: number): Promise<void> {
+    const remains = { disk, clock: this.#clockAfter(ms), ledger, events: n + 1 };
     const second = await recordRecovery(remains, this.#options);
     if (second !== undefined) await this.#crashAll(second, 2);
   }
@@ -207,11 +234,18 @@ class Explorer {
       await work();
     } catch (error) {
       const { workload, seed } = this.#options;
-      const invariant = error instanceof Broken ? error.invariant : 'the store opens';
+      const invariant = invariantOf(error);
       const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.broken.push({ invariant, detail, workload: workload.name, seed, event, life });
     }
   }
+}
+
+function invariantOf(error: unknown): Invariant {
+  if (error instanceof Broken) return error.invariant;
+  if (error instanceof Gap || (error instanceof Error && error.cause instanceof Gap))
+    return 'positions and sequence numbers are dense';
+  return 'the store opens';
 }
 
 /** A recording that is crashed, as far as it has gone. */

@@ -1,7 +1,11 @@
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Artifact, Commit, PublicChange, Run, RunEvent, Step, Store } from '../../index.ts';
 
 type StoredStep = Omit<Step, 'remaining'>;
+
+/** Numbers that should be 1, 2, 3… are not. */
+export class Gap extends Error {}
 
 /** All that a store keeps of one run. */
 interface RunContent {
@@ -45,8 +49,12 @@ function foldedRun(before: RunContent | undefined, change: PublicChange): RunCon
       const steps = before.steps.map((it) => (it.id === id ? { ...it, ...set, version } : it));
       return { ...before, steps };
     }
-    case 'event.appended':
+    case 'event.appended': {
+      const expected = before.events.length + 1;
+      const { seq } = change.event;
+      if (seq !== expected) throw new Gap(`event ${seq} of ${change.runId} came as ${expected}`);
       return { ...before, events: [...before.events, change.event] };
+    }
     case 'artifact.put': {
       const { artifact } = change;
       const others = before.artifacts.filter(
@@ -85,12 +93,14 @@ async function observedRun(store: Store, listed: Run): Promise<RunContent> {
   return { run, steps, events, artifacts };
 }
 
-/** Rejects with `DATA_CORRUPT` unless the bytes have the digest of the artifact. */
-async function readWhole(store: Store, runId: string, { name, version, size }: Artifact) {
-  let bytes = 0;
-  for await (const chunk of store.artifacts.open(runId, { name, version })) bytes += chunk.length;
-  if (bytes !== size)
-    throw new Error(`artifact ${name} of ${runId} has ${bytes} bytes, not ${size}`);
+/** Whether the bytes are those of the artifact is found out here, not by the store. */
+async function readWhole(store: Store, runId: string, artifact: Artifact): Promise<void> {
+  const { name, version, digest } = artifact;
+  const hash = createHash('sha256');
+  for await (const chunk of store.artifacts.open(runId, { name, version })) hash.update(chunk);
+  const actual = `sha256:${hash.digest('hex')}`;
+  if (actual !== digest)
+    throw new Error(`artifact ${name} of ${runId} is ${actual}, not ${digest}`);
 }
 
 /** The runs that differ; none when the contents are equal. */

@@ -17,6 +17,10 @@ interface Expectation {
   readonly ledger: Ledger;
   /** So many commits of the ledger, or more. */
   readonly required: number;
+  /** Pins that must be there, with the commit that they stand at. */
+  readonly pins: readonly { readonly name: string; readonly number: number }[];
+  /** Nobody has been told that there is a store. */
+  readonly mayBeNew: boolean;
 }
 
 export interface Examination extends Expectation {
@@ -48,7 +52,7 @@ export async function examine(examination: Examination): Promise<number> {
   const first = await live(inner, open, side);
   const found = await look(first.store, examination);
   await first.die();
-  const left = `${found.number} ${keyOf(await takeImage(inner))}`;
+  const left = `${found.number} ${examination.required} ${keyOf(await takeImage(inner))}`;
   if (side === undefined && recovered.has(left)) return found.number;
   const second = await live(inner, open, side);
   const again = await look(second.store, examination);
@@ -61,6 +65,7 @@ export async function examine(examination: Examination): Promise<number> {
   const expected = new Map(found.contents);
   expected.set(written.id, { run: written, steps: [], events: [], artifacts: [] });
   expectSame(expected, await contentsOf(third.store), 'the store accepts writes');
+  await followed(third.store, examination, found.number, 1);
   await verified(third.store);
   await third.die();
   recovered.add(left);
@@ -68,11 +73,12 @@ export async function examine(examination: Examination): Promise<number> {
 }
 
 /** Which commits survived, and whether what is served is exactly they. */
-async function look(store: Store, { ledger, required }: Expectation): Promise<Found> {
+async function look(store: Store, expected: Expectation): Promise<Found> {
+  const { ledger, required, mayBeNew } = expected;
   const number = ledger.numberOf(store.position());
   const contents = await contentsOf(store);
-  // Nobody had been told of a store yet: it is made anew.
-  if (number === undefined && required === 0 && contents.size === 0) return { number: 0, contents };
+  await expectPins(store, expected);
+  if (number === undefined && mayBeNew && contents.size === 0) return { number: 0, contents };
   if (number === undefined) return lookBeyond(store, ledger, contents);
   if (number < required) {
     const detail = `commit ${number} is the last, and ${required} was acknowledged`;
@@ -97,17 +103,35 @@ async function lookBeyond(store: Store, ledger: Ledger, contents: Contents): Pro
 }
 
 /** Cursors from before the crash: all that came later, once, or a clear refusal. */
-async function followed(store: Store, { ledger, required }: Expectation, number: number) {
-  for (const from of new Set([0, required])) {
+async function followed(
+  store: Store,
+  { ledger, required, pins }: Expectation,
+  number: number,
+  later = 0,
+): Promise<void> {
+  const held = Math.min(...pins.map((pin) => pin.number));
+  for (const from of new Set([0, required, ...pins.map((pin) => pin.number)])) {
     if (from >= Math.min(number, ledger.length)) continue;
     const commits = await commitsAfter(store, ledger.positionOf(from));
+    if (commits === undefined && from >= held) {
+      throw new Broken('a cursor gives every later change once', `commit ${from} was pinned`);
+    }
     if (commits === undefined) continue;
     const expected = ledger.commitsAfter(from).slice(0, number - from);
     const known = commits.slice(0, expected.length);
     const isSame = JSON.stringify(known) === JSON.stringify(expected);
-    if (isSame && commits.length === number - from) continue;
+    if (isSame && commits.length === number - from + later) continue;
     const detail = `after commit ${from} came ${commits.map(({ position }) => position).join(', ')}`;
     throw new Broken('a cursor gives every later change once', detail);
+  }
+}
+
+async function expectPins(store: Store, { ledger, pins }: Expectation): Promise<void> {
+  const found = await store.pins.list();
+  for (const { name, number } of pins) {
+    const pin = found.find((it) => it.name === name);
+    const isSame = pin?.position === ledger.positionOf(number) && !pin.broken;
+    if (!isSame) throw new Broken('every acknowledged commit is there', `pin ${name} is not`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { type Commit, isStoreError, type Store } from '../../index.ts';
 import { Broken } from './ledger.ts';
 
-const ROUNDS_MAX = 2_000;
+const ROUNDS_MAX = 50_000;
 
 /** All commits after a cursor up to the end of the log; `undefined` when it has expired. */
 export async function commitsAfter(store: Store, cursor: string): Promise<Commit[] | undefined> {

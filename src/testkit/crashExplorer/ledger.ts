@@ -29,9 +29,19 @@ export class Broken extends Error {
 /** A write, with what became of it. */
 interface Call {
   readonly marks: readonly string[];
+  result?: unknown;
   outcome: 'under way' | 'acknowledged' | 'refused' | 'unknown';
   /** How many events of the disk there had been when its outcome was told. */
   at: number;
+}
+
+/** A pin that was acknowledged: neither it nor the log after it may go. */
+interface PinCall {
+  readonly name: string;
+  readonly number: number;
+  /** Events of the disk when it was acknowledged, and when its release began. */
+  readonly from: number;
+  until: number;
 }
 
 const MARK = /«[^»]*»/g;
@@ -52,6 +62,9 @@ export class Ledger {
   /** When a commit was first shown to be durable, if it was. */
   readonly #shownAt: number[] = [];
   readonly #base: string;
+  readonly #pins: PinCall[] = [];
+  /** How many events of the disk there had been when the store was open: from then on it is there. */
+  openedAt = Infinity;
   #marks = 0;
 
   /** `base`: where the log stands when it begins, and what the store holds then. */
@@ -62,15 +75,19 @@ export class Ledger {
   }
 
   /**
-   * What holds for a process that found the first `number` commits, of which `required` had been
-   * promised: those from the start; the others from `at` on, when it began to serve them.
+   * What holds for a process that found the first `number` commits after a crash at which there had
+   * been `events` events: what had been promised by then, from the start; the other commits from `at`
+   * on, when it began to serve them.
    */
-  branch(number: number, required: number, at: number): Ledger {
+  branch(number: number, events: number, at: number): Ledger {
+    const required = this.requiredAt(events);
     const branch = new Ledger(this.#base, this.contentsAt(0));
     for (const [n, commit] of this.#commits.slice(0, number).entries()) {
       branch.add(commit, n < required ? 0 : at);
     }
     branch.#marks = this.#marks;
+    branch.openedAt = events < this.openedAt ? at : 0;
+    for (const pin of this.pinsAt(events)) branch.#pins.push({ ...pin, from: 0, until: Infinity });
     return branch;
   }
 
@@ -100,6 +117,7 @@ export class Ledger {
     try {
       const result = await work();
       call.outcome = 'acknowledged';
+      call.result = result;
       return result;
     } catch (error) {
       if (!isStoreError(error)) throw error;
@@ -108,6 +126,21 @@ export class Ledger {
     } finally {
       call.at = now();
     }
+  }
+
+  /** A pin at the end of the log was acknowledged. */
+  pinned(name: string, at: number): void {
+    this.#pins.push({ name, number: this.length, from: at, until: Infinity });
+  }
+
+  /** From here on nobody can rely on that pin. */
+  released(name: string, at: number): void {
+    for (const pin of this.#pins) if (pin.name === name) pin.until = Math.min(pin.until, at);
+  }
+
+  /** The pins that outlive a crash at which there had been `events` events. */
+  pinsAt(events: number): readonly { readonly name: string; readonly number: number }[] {
+    return this.#pins.filter(({ from, until }) => from <= events && events < until);
   }
 
   /** The process died: of what had no answer, nobody knows. */
@@ -158,7 +191,7 @@ export class Ledger {
 
   /** Compares what callers were told with the log itself, without any crash. */
   check(): void {
-    for (const { marks, outcome } of this.#calls) {
+    for (const { marks, outcome, result } of this.#calls) {
       const commits = new Set(marks.map((mark) => this.#byMark.get(mark)));
       const text = marks.join(' ');
       if (outcome === 'refused' && [...commits].some((n) => n !== undefined)) {
@@ -173,7 +206,21 @@ export class Ledger {
           `${text} is in commits ${[...commits].join(', ')}`,
         );
       }
+      const [number] = commits;
+      if (outcome === 'acknowledged' && number !== undefined) this.#checkAnswer(result, number);
     }
+  }
+
+  /** What a caller was given is what the log has. */
+  #checkAnswer(result: unknown, number: number): void {
+    if (typeof result !== 'object' || result === null) return;
+    const { remaining: _, ...entity } = result as { readonly remaining?: number };
+    for (const { run, steps, events, artifacts } of this.contentsAt(number).values()) {
+      const entities = [run, ...steps, ...events, ...artifacts];
+      if (entities.some((it) => isDeepStrictEqual(it, entity))) return;
+    }
+    const detail = `commit ${number} is not what its caller was given`;
+    throw new Broken('every acknowledged commit is there', detail);
   }
 
   /** A commit that nobody was told of: it must be all of a call whose outcome is not known. */

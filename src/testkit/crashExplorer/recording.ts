@@ -46,6 +46,8 @@ function watchSide({ side }: Subject) {
   return { history, onEvent: (n: number) => history.add(n, side.take()) };
 }
 
+const PINNED_SHARE = 0.4;
+
 /** Plays a workload once, without any crash. */
 export async function record(
   workload: Workload,
@@ -54,6 +56,8 @@ export async function record(
 ): Promise<Recording> {
   const side = watchSide(subject);
   const stage = await Stage.begin(seed, { ...subject, ...side });
+  // Where a reader holds on to all of the log, no cursor may ever expire.
+  if (stage.random.chance(PINNED_SHARE)) await stage.pin('from the beginning');
   await workload.run(stage);
   await stage.end();
   const { disk, ledger, clock } = stage;
@@ -66,7 +70,8 @@ export interface Remains {
   readonly clock: ManualClock;
   /** Of the time before the crash. */
   readonly ledger: Ledger;
-  readonly required: number;
+  /** How many events of that disk there had been. */
+  readonly events: number;
 }
 
 /**

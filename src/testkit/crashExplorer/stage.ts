@@ -1,4 +1,4 @@
-import type { Commit, Store } from '../../index.ts';
+import { type Commit, isStoreError, type Store } from '../../index.ts';
 import { ManualClock } from '../manualClock.ts';
 import { SeededRandom } from '../seededRandom.ts';
 import { SimulatedDisk } from '../simulatedDisk.ts';
@@ -31,6 +31,7 @@ export class Stage {
   readonly #open: OpenInWorld;
   readonly #side: Side | undefined;
   #watching: Promise<void>;
+  #failure: Error | undefined;
 
   private constructor({ random, disk, clock, store, ledger, open, side }: Parts) {
     this.random = random;
@@ -52,14 +53,15 @@ export class Stage {
     const clock = new ManualClock();
     const store = await open({ fileSystem: disk.fileSystem, clock, random });
     const ledger = new Ledger(store.position());
+    ledger.openedAt = disk.events.length;
     return new Stage({ random, disk, clock, store, ledger, open, side });
   }
 
   /** The store that a crash left. */
   static async goOn(remains: Remains, subject: Subject): Promise<Stage | undefined> {
     const { open, side } = subject;
-    const { disk, clock, required } = remains;
-    const random = new SeededRandom(required);
+    const { disk, clock, events } = remains;
+    const random = new SeededRandom(events);
     const store = await open({ fileSystem: disk.fileSystem, clock, random });
     const number = remains.ledger.numberOf(store.position());
     if (number === undefined) {
@@ -67,7 +69,7 @@ export class Stage {
       await store.close().catch(() => undefined);
       return undefined;
     }
-    const ledger = remains.ledger.branch(number, required, disk.events.length);
+    const ledger = remains.ledger.branch(number, events, disk.events.length);
     return new Stage({ random, disk, clock, store, ledger, open, side });
   }
 
@@ -80,6 +82,18 @@ export class Stage {
   /** A text that no other call has. */
   mark(): string {
     return this.ledger.mark();
+  }
+
+  /** A reader holds on to the log from here on. */
+  async pin(name: string): Promise<void> {
+    await this.#seen();
+    await this.store.pins.create({ name, after: this.ledger.end });
+    this.ledger.pinned(name, this.disk.events.length);
+  }
+
+  async unpin(name: string): Promise<void> {
+    this.ledger.released(name, this.disk.events.length);
+    await this.store.pins.release(name);
   }
 
   /** Lets timers run that are due after `ms`, and waits until the disk has nothing to do. */
@@ -107,6 +121,7 @@ export class Stage {
   async reopen(): Promise<void> {
     const { random, clock, disk } = this;
     this.store = await this.#open({ fileSystem: disk.fileSystem, clock, random });
+    this.#failure = undefined;
     this.#watching = this.#watch();
   }
 
@@ -140,7 +155,14 @@ export class Stage {
 
   async #watch(): Promise<void> {
     const commits = this.store.watch({ after: this.ledger.end });
-    for await (const commit of commits) this.#shown(commit);
+    try {
+      for await (const commit of commits) this.#shown(commit);
+    } catch (error) {
+      // Of a process that died, or it is told when somebody waits for what was to be seen.
+      this.#failure = isStoreError(error)
+        ? new Broken('a cursor gives every later change once', error.message, error)
+        : new Error('the watcher broke off', { cause: error });
+    }
   }
 
   #shown(commit: Commit): void {
@@ -151,6 +173,7 @@ export class Stage {
   async #seen(): Promise<void> {
     await this.quiet();
     for (let rounds = 0; this.#isBehind; rounds++) {
+      if (this.#failure !== undefined) throw this.#failure;
       if (rounds > ROUNDS_MAX) {
         throw new Broken('a cursor gives every later change once', 'the watcher never got there');
       }

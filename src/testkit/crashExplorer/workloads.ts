@@ -1,8 +1,17 @@
 import type { Workload } from './recording.ts';
 import { callers, repetitions } from './workloads/callers.ts';
 import { deletions, transactions } from './workloads/transactions.ts';
+import { forgottenRuns, pins } from './workloads/retention.ts';
 import { artifacts, checkpoints, largePayloads, removals } from './workloads/storage.ts';
 import { clockJumps, kills, sessions } from './workloads/lives.ts';
+import {
+  failedJournals,
+  failedRunFiles,
+  framesAlike,
+  namelessBlobs,
+  namelessSegments,
+  unfinishedWrites,
+} from './workloads/takeovers.ts';
 import { failedSyncs, failedWrites, fullDisks } from './workloads/faults.ts';
 
 /** Between them they reach every way in which a store changes its disk. */
@@ -21,4 +30,12 @@ export const WORKLOADS: readonly Workload[] = [
   failedSyncs,
   failedWrites,
   fullDisks,
+  pins,
+  forgottenRuns,
+  failedJournals,
+  failedRunFiles,
+  unfinishedWrites,
+  namelessSegments,
+  namelessBlobs,
+  framesAlike,
 ];

@@ -21,7 +21,10 @@ export interface Order {
 }
 
 export interface Report {
+  /** Different images of the disk, whatever workload and seed they came from. */
   readonly states: number;
+  /** Of them, those that were examined to the end: the others had become the same as one of these. */
+  readonly whole: number;
   readonly crashes: number;
   /** Rounds that were begun. */
   readonly rounds: number;
@@ -39,21 +42,27 @@ const index = realIndex ? new RealIndex() : undefined;
 const subject = index === undefined ? { open: openFileStore } : { open: index.open, side: index };
 const chosen = WORKLOADS.filter(({ name }) => order.workloads?.includes(name) ?? true);
 const broken: Report['broken'][number][] = [];
-let [states, crashes, rounds] = [0, 0, 0];
-const isDone = () => states >= statesMin || broken.length >= brokenMax;
-for (; !isDone(); rounds++) {
-  const seed = order.seed + rounds * (order.stride ?? 1);
-  const usual = realIndex ? REAL_INDEX_SHARE : rounds === 0 ? 1 : LATER_SHARE;
-  const share = order.share ?? usual;
-  for (const workload of chosen) {
-    if (isDone()) break;
-    const explored = await exploreCrashes({ ...subject, seed, share, workload, brokenMax });
-    states += explored.states;
-    crashes += explored.crashes;
-    const alone = { seed, statesMin: 1, share, realIndex, workloads: [workload.name] };
-    const replay = `node tests/proof/crashes/explore.ts '${JSON.stringify(alone)}'`;
-    broken.push(...explored.broken.map((state) => ({ ...state, replay })));
+const distinct = new Set<string>();
+let [whole, crashes, rounds] = [0, 0, 0];
+const isDone = () => distinct.size >= statesMin || broken.length >= brokenMax;
+try {
+  for (; !isDone(); rounds++) {
+    const seed = order.seed + rounds * (order.stride ?? 1);
+    const usual = realIndex ? REAL_INDEX_SHARE : rounds === 0 ? 1 : LATER_SHARE;
+    const share = order.share ?? usual;
+    for (const workload of chosen) {
+      if (isDone()) break;
+      const options = { seed, share, workload, brokenMax, distinct };
+      const explored = await exploreCrashes({ ...subject, ...options });
+      whole += explored.whole;
+      crashes += explored.crashes;
+      const alone = { seed, statesMin: 1, share, realIndex, workloads: [workload.name] };
+      const replay = `node tests/proof/crashes/explore.ts '${JSON.stringify(alone)}'`;
+      broken.push(...explored.broken.map((state) => ({ ...state, replay })));
+    }
   }
+} finally {
+  index?.remove();
 }
-index?.remove();
-process.stdout.write(JSON.stringify({ states, crashes, rounds, broken } satisfies Report));
+const states = distinct.size;
+process.stdout.write(JSON.stringify({ states, whole, crashes, rounds, broken } satisfies Report));

@@ -36,14 +36,14 @@ export const removals: Workload = {
   name: 'segments that are removed while callers write',
   run: async (stage) => {
     await together(2, (n) => createRun(stage, `run ${n}`));
-    const pin = stage.random.chance(0.3);
-    if (pin) await stage.store.pins.create({ name: 'reader' });
+    const isPinned = stage.random.chance(0.3);
+    if (isPinned) await stage.pin('reader');
     await repeat(5, async () => {
       await together(4, (n) => appendEvent(stage, `run ${n % 2}`, 300));
       stage.clock.advance(PASS_MS);
     });
     await stage.quiet();
-    if (pin) await stage.store.pins.release('reader');
+    if (isPinned) await stage.unpin('reader');
     await stage.pass(PASS_MS);
     await appendEvent(stage, 'run 0');
   },
