@@ -1,15 +1,14 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SeededRandom } from '../../src/testkit.ts';
-import { IS_SOAK, recordFigure, SEED } from '../fixtures/proof.ts';
+import { IS_SOAK, proveApart, recordFigure, SEED } from '../fixtures/proof.ts';
 import { warmCache } from './sigkill/compileCache.ts';
 import type { Flaw, LaneReport, LaneTask, RecordReport } from './sigkill/protocol.ts';
 
-const WRITERS = new URL('./sigkill/lane.ts', import.meta.url).pathname;
-const RECORDERS = new URL('./sigkill/recordLane.ts', import.meta.url).pathname;
+const WRITERS = new URL('./sigkill/lane.ts', import.meta.url);
+const RECORDERS = new URL('./sigkill/recordLane.ts', import.meta.url);
 
 const CYCLES = IS_SOAK
   ? { one: 2_000, eight: 2_000, record: 1_100 }
@@ -28,19 +27,10 @@ let record: RecordReport;
 let lost = 0;
 
 /** The lanes run outside of Jest, as plain processes, side by side. */
-async function runLane<T>(program: string, task: Omit<LaneTask, 'folder' | 'seed'>): Promise<T> {
+function runLane<T>(program: URL, task: Omit<LaneTask, 'folder' | 'seed'>): Promise<T> {
   const seed = random.seed();
-  const place = join(folder, String(seed));
-  const args = [program, JSON.stringify({ ...task, seed, folder: place } satisfies LaneTask)];
-  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  child.stdout.on('data', (chunk: Buffer) => void (text += chunk.toString()));
-  const code = await new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
-  if (code !== 0) throw new Error(`a lane ended with code ${String(code)}, HOLDFAST_SEED=${SEED}`);
-  return JSON.parse(text) as T;
+  const order: LaneTask = { ...task, seed, folder: join(folder, String(seed)) };
+  return proveApart(program, order, env);
 }
 
 /** What was lost, with the seed that draws the same moments again, and where the store is kept. */

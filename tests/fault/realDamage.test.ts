@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { isStoreError, openStore, type OpenOptions, type Store } from '../../src/index.ts';
 import { SeededRandom } from '../../src/testkit.ts';
+import { collect } from '../fixtures/collect.ts';
 import { SEED } from '../fixtures/proof.ts';
 import { ONE_THREAD, straceAbility, straceOf } from '../fixtures/real/strace.ts';
 import { Trials } from '../fixtures/real/trials.ts';
@@ -133,11 +134,7 @@ async function expectRightOrRefused(asked: Store, file: string): Promise<number>
       Array.from({ length: EVENTS }, (_, n) => text(`${id}${n + 1}`)),
     );
     await ask(
-      async () => {
-        const chunks: Uint8Array[] = [];
-        for await (const chunk of asked.artifacts.open(id, 'file')) chunks.push(chunk);
-        return Buffer.concat(chunks).toString();
-      },
+      async () => Buffer.concat(await collect(asked.artifacts.open(id, 'file'))).toString(),
       text(`bytes of ${id}`),
     );
   }

@@ -1,30 +1,17 @@
-import { spawn } from 'node:child_process';
 import { describe, expect, test } from '@jest/globals';
-import { IS_SOAK, recordFigure, SEED } from '../fixtures/proof.ts';
+import { IS_SOAK, proveApart, recordFigure, SEED } from '../fixtures/proof.ts';
 import { BROKEN_STORES } from './commands/brokenStores.ts';
 import type { Task } from './commands/run.ts';
 import type { SequencesReport } from './commands/sequences.ts';
 
-const SCRIPT = new URL('commands/run.ts', import.meta.url).pathname;
+const SCRIPT = new URL('commands/run.ts', import.meta.url);
 const FACTOR = IS_SOAK ? 20 : 1;
 /** For a machine that is busy: CI needs a tenth of it. */
 const TIME_MAX_MS = FACTOR * 300_000;
 const SPARE_MS = 30_000;
 
-/** Runs the script in a process without the instrumentation of Jest. */
-function run(task: Omit<Task, 'seed' | 'timeMaxMs'>): Promise<SequencesReport> {
-  return new Promise((resolve, reject) => {
-    const args = [SCRIPT, JSON.stringify({ ...task, seed: SEED, timeMaxMs: TIME_MAX_MS })];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    let text = '';
-    child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    child.once('error', reject);
-    child.once('close', (code) => {
-      if (code === 0) resolve(JSON.parse(text) as SequencesReport);
-      else reject(new Error(`${JSON.stringify(task)} ended with ${code}`));
-    });
-  });
-}
+const run = (task: Omit<Task, 'seed' | 'timeMaxMs'>): Promise<SequencesReport> =>
+  proveApart(SCRIPT, { ...task, seed: SEED, timeMaxMs: TIME_MAX_MS } satisfies Task);
 
 describe('sequences of up to forty commands', () => {
   test(

@@ -109,6 +109,22 @@ describe('what is broken on purpose is caught:', () => {
   });
 });
 
+describe('a name that is misspelt', () => {
+  const faults = ['EIO'];
+  const load = { calls: 'sync', persistent: false, stride: 1, faults } as const;
+  const place = 'memory';
+
+  test.each([
+    ['mutant', () => matrix({ place, faults, mutant: 'nobody' })],
+    ['fault', () => matrix({ place, faults: ['nobody'] })],
+    ['operation', () => matrix({ place, faults, operations: ['nobody'] })],
+    ['mutant, under load', () => underLoad({ ...load, mutant: 'nobody' })],
+    ['fault, under load', () => underLoad({ ...load, faults: ['nobody'] })],
+  ])('proves nothing, and is refused: that of a %s', async (_what, prove) => {
+    await expect(prove()).rejects.toThrow("there is no 'nobody'");
+  });
+});
+
 function count(cases: number): string {
   return cases.toLocaleString('en-US');
 }

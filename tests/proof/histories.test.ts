@@ -1,28 +1,18 @@
-import { execFile } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
-import { IS_SOAK, recordFigure, SEED } from '../fixtures/proof.ts';
+import { IS_SOAK, proveApart, recordFigure, SEED } from '../fixtures/proof.ts';
 import { BROKEN_STORES } from './histories/brokenStores.ts';
-import type { Caught, Checked, Fault } from './histories/check.ts';
+import type { Caught, Checked, Fault, Order } from './histories/check.ts';
 
-const CHECK = new URL('histories/check.ts', import.meta.url).pathname;
+const CHECK = new URL('histories/check.ts', import.meta.url);
 const HISTORIES = IS_SOAK ? 100_000 : 2_000;
 const TIMEOUT_MS = IS_SOAK ? 3_600_000 : 240_000;
 
-/** Runs the check in a process of its own, without what Jest adds to the code. */
-async function inProcess<T>(...args: readonly (number | string)[]): Promise<T> {
-  const options = { maxBuffer: 64 * 1024 * 1024 };
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [CHECK, ...args.map(String)],
-    options,
-  );
-  return JSON.parse(stdout) as T;
-}
+const inProcess = <T>(order: Order): Promise<T> => proveApart<T>(CHECK, order);
 
 function replayed({ seed, text }: Fault): string {
-  return `HOLDFAST_SEED=${seed}, alone: node tests/proof/histories/check.ts ${seed} 1\n${text}`;
+  const alone = `node tests/proof/histories/check.ts '${JSON.stringify({ seed, count: 1 })}'`;
+  return `HOLDFAST_SEED=${seed}, alone: ${alone}\n${text}`;
 }
 
 function total(parts: readonly Readonly<Record<string, number>>[], what: string): number {
@@ -36,7 +26,9 @@ describe('histories of concurrent calls', () => {
       const processes = Math.min(2, availableParallelism());
       const share = Math.ceil(HISTORIES / processes);
       const parts = await Promise.all(
-        Array.from({ length: processes }, (_, n) => inProcess<Checked>(SEED + n * share, share)),
+        Array.from({ length: processes }, (_, n) =>
+          inProcess<Checked>({ seed: SEED + n * share, count: share }),
+        ),
       );
       const faults = parts.flatMap((part) => part.faults);
       const sum = (pick: (part: Checked) => number) =>
@@ -67,8 +59,8 @@ describe('histories of concurrent calls', () => {
   test(
     'of the same seed are the same',
     async () => {
-      const one = await inProcess<Checked>(SEED, 20);
-      expect(await inProcess<Checked>(SEED, 20)).toEqual(one);
+      const one = await inProcess<Checked>({ seed: SEED, count: 20 });
+      expect(await inProcess<Checked>({ seed: SEED, count: 20 })).toEqual(one);
     },
     TIMEOUT_MS,
   );
@@ -78,7 +70,7 @@ describe('a store', () => {
   test.each(Object.keys(BROKEN_STORES))(
     'that %s is caught',
     async (store) => {
-      const { fault } = await inProcess<Caught>(SEED, 300, store);
+      const { fault } = await inProcess<Caught>({ seed: SEED, count: 300, store });
       expect(fault).toMatchObject({ kind: 'not linearizable' });
     },
     TIMEOUT_MS,

@@ -4,7 +4,8 @@ import { executePlan } from '../../src/cli/recording/executePlan.ts';
 import { checkPlan, inOrder } from '../../src/cli/recording/plan.ts';
 import { startPlan } from '../../src/cli/recording/startPlan.ts';
 import { type Clock, openStore, type Step, systemClock } from '../../src/index.ts';
-import { all, content, World } from './cliWorld.ts';
+import { collect } from '../fixtures/collect.ts';
+import { content, World } from './cliWorld.ts';
 
 let world: World;
 beforeEach(async () => {
@@ -15,7 +16,7 @@ afterEach(() => world.remove());
 async function steps(): Promise<Record<string, Step>> {
   return world.look(async (store) => {
     const [run] = (await store.runs.list({ limit: 1 })).items;
-    const found = await all(store.steps.list(run?.id ?? ''));
+    const found = await collect(store.steps.list(run?.id ?? ''));
     return Object.fromEntries(found.map((step) => [step.name, step]));
   });
 }

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { openStore } from '../../src/index.ts';
-import { all, content, ended, eventually, World } from './cliWorld.ts';
+import { collect } from '../fixtures/collect.ts';
+import { content, ended, eventually, World } from './cliWorld.ts';
 
 let world: World;
 beforeEach(async () => {
@@ -26,7 +27,7 @@ describe('the real program', () => {
     await content(world.path('ready'));
     child.kill('SIGTERM');
     expect(await ended(child)).toMatchObject({ code: 6, stdout: 'cleaned up\n' });
-    const [run] = await world.look((store) => all(store.runs.list()));
+    const [run] = await world.look((store) => collect(store.runs.list()));
     expect(run).toMatchObject({ status: 'cancelled', reason: 'SIGTERM was received' });
   });
 
@@ -50,7 +51,7 @@ describe('the real program', () => {
     child.stdout?.destroy();
     // A pipe answers with SIGPIPE, a socket with an error that `yes` reports itself.
     expect([1, 141]).toContain((await ended(child)).code);
-    const [run] = await world.look((store) => all(store.runs.list()));
+    const [run] = await world.look((store) => collect(store.runs.list()));
     expect(run?.error?.message).toMatch(/^yes: (was killed by SIGPIPE|exited with code 1)$/);
   });
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type OpenOptions, openStore, type Run, StoreError } from '../../src/index.ts';
-import { all, content, World } from './cliWorld.ts';
+import { collect } from '../fixtures/collect.ts';
+import { content, World } from './cliWorld.ts';
 
 let world: World;
 beforeEach(async () => {
@@ -11,7 +12,7 @@ afterEach(() => world.remove());
 const node = (code: string): string[] => [process.execPath, '-e', code];
 
 async function onlyRun(): Promise<Run> {
-  const [run] = await world.look((store) => all(store.runs.list()));
+  const [run] = await world.look((store) => collect(store.runs.list()));
   if (run === undefined) throw new Error('nothing was recorded');
   return run;
 }
@@ -32,7 +33,7 @@ describe('holdfast record', () => {
     expect(run).toMatchObject({ workflow: 'w', status: 'failed' });
     expect(run.error).toMatchObject({ code: 'STEP_FAILED', message: 'job: exited with code 2' });
     await world.look(async (store) => {
-      const [step] = await all(store.steps.list(run.id));
+      const [step] = await collect(store.steps.list(run.id));
       expect(step).toMatchObject({ id: 'job', status: 'failed', kind: 'command' });
       expect(step?.error).toMatchObject({ code: 'EXIT_CODE' });
       expect(step?.output).toMatchObject({
@@ -42,7 +43,7 @@ describe('holdfast record', () => {
         stderrBytes: 4,
         durationMs: expect.any(Number),
       });
-      const events = await all(store.events.list(run.id));
+      const events = await collect(store.events.list(run.id));
       expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1));
       expect(events[0]).toMatchObject({ type: 'process.started', stepId: 'job' });
       const payloads = events.filter(({ type }) => type === 'output').map(({ payload }) => payload);
@@ -58,9 +59,9 @@ describe('holdfast record', () => {
     expect(Buffer.byteLength(stdout)).toBe(bytes);
     const { id } = await onlyRun();
     await world.look(async (store) => {
-      const parts = await all(store.artifacts.open(id, 'big.log'));
+      const parts = await collect(store.artifacts.open(id, 'big.log'));
       expect(Buffer.concat(parts).equals(Buffer.alloc(bytes, 'añ'))).toBe(true);
-      const events = await all(store.events.list(id, { limit: 1_000 }));
+      const events = await collect(store.events.list(id, { limit: 1_000 }));
       const sizes = events.flatMap(({ payload }) => (payload as { bytes?: number }).bytes ?? []);
       expect(Math.max(...sizes)).toBeLessThanOrEqual(16 * 1024);
       expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(bytes);
@@ -72,10 +73,10 @@ describe('holdfast record', () => {
     await world.run(['record', '--name', 'raw', '--', ...node(code)]);
     const { id } = await onlyRun();
     await world.look(async (store) => {
-      expect(Buffer.concat(await all(store.artifacts.open(id, 'raw.log')))).toEqual(
+      expect(Buffer.concat(await collect(store.artifacts.open(id, 'raw.log')))).toEqual(
         Buffer.from([0, 255, 254, 10, 128]),
       );
-      const events = await all(store.events.list(id));
+      const events = await collect(store.events.list(id));
       expect(events[1]?.payload).toEqual({ source: 'stdout', bytes: 5, base64: 'AP/+CoA=' });
     });
   });
@@ -88,7 +89,7 @@ describe('holdfast record', () => {
     await world.run(['record', ...flags, '--', ...node(code)]);
     const run = await onlyRun();
     expect(run.tags).toEqual({ team: 'search', n: 'a=b' });
-    const artifacts = await world.look((store) => all(store.artifacts.list(run.id)));
+    const artifacts = await world.look((store) => collect(store.artifacts.list(run.id)));
     expect(artifacts.map(({ name }) => name)).toEqual(['b.txt', 'make.log', 'out/deep/a.json']);
     expect(artifacts[2]?.mediaType).toBe('application/json');
   });
@@ -113,7 +114,7 @@ describe('holdfast record', () => {
     expect(stderr).toContain('there is no such program');
     const run = await onlyRun();
     expect(run.status).toBe('failed');
-    const [step] = await world.look((store) => all(store.steps.list(run.id)));
+    const [step] = await world.look((store) => collect(store.steps.list(run.id)));
     expect(step?.error?.code).toBe('NOT_STARTED');
   });
 
@@ -125,7 +126,7 @@ describe('holdfast record', () => {
     ]);
     expect(code).toBe(137);
     const run = await onlyRun();
-    const [step] = await world.look((store) => all(store.steps.list(run.id)));
+    const [step] = await world.look((store) => collect(store.steps.list(run.id)));
     expect(step).toMatchObject({ status: 'failed', output: { exitCode: null, signal: 'SIGKILL' } });
   });
 
@@ -139,7 +140,7 @@ describe('holdfast record', () => {
     expect(result).toMatchObject({ code: 9, stdout: 'bye\n' });
     const run = await onlyRun();
     expect(run).toMatchObject({ status: 'cancelled', reason: 'SIGINT was received' });
-    const events = await world.look((store) => all(store.events.list(run.id)));
+    const events = await world.look((store) => collect(store.events.list(run.id)));
     const signal = events.find(({ type }) => type === 'signal');
     expect(signal?.payload).toEqual({ signal: 'SIGINT', forwarded: 1 });
   });
@@ -177,7 +178,7 @@ describe('holdfast record', () => {
     );
     expect(result.stderr).toContain('STORAGE_FULL: the disk is full) — Free space');
     const run = await onlyRun();
-    const [step] = await world.look((store) => all(store.steps.list(run.id)));
+    const [step] = await world.look((store) => collect(store.steps.list(run.id)));
     expect(step).toMatchObject({ status: 'failed', output: { incomplete: 'the disk is full' } });
   });
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { RunEvent } from '../../src/index.ts';
-import { all, content, ended, World } from './cliWorld.ts';
+import { collect } from '../fixtures/collect.ts';
+import { content, ended, World } from './cliWorld.ts';
 
 let world: World;
 beforeEach(async () => {
@@ -69,7 +70,7 @@ describe('holdfast resume', () => {
     await world.look(async (store) => {
       const [run] = (await store.runs.list()).items;
       expect(run?.status).toBe('succeeded');
-      const steps = await all(store.steps.list(run?.id ?? ''));
+      const steps = await collect(store.steps.list(run?.id ?? ''));
       expect(steps.map(({ attempt }) => attempt)).toEqual([1, 1, 2, 1]);
       const [first, second] = steps[2]?.attempts ?? [];
       expect(first).toMatchObject({ status: 'failed', error: { code: 'INTERRUPTED' } });
@@ -120,7 +121,7 @@ describe('holdfast resume', () => {
     const started = ({ type }: RunEvent): boolean => type === 'process.started';
     const events = await world.look(async (store) => {
       const [run] = (await store.runs.list()).items;
-      return all(store.events.list(run?.id ?? ''));
+      return collect(store.events.list(run?.id ?? ''));
     });
     expect(events.filter(started).map(({ payload }) => payload)).toMatchObject([
       { attempt: 1 },

@@ -137,12 +137,6 @@ export function content(path: string): Promise<string> {
   });
 }
 
-export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const found: T[] = [];
-  for await (const item of items) found.push(item);
-  return found;
-}
-
 class Collected extends Writable {
   readonly #chunks: Buffer[] = [];
 

@@ -1,4 +1,5 @@
 import type { Artifact, Run, RunEvent, Step, Store } from '../../src/index.ts';
+import { collect } from '../fixtures/collect.ts';
 
 /** Writes what a format has to carry: every kind of change, names and payloads that invite mistakes. */
 export async function fill(store: Store): Promise<{ readonly runId: string }> {
@@ -63,18 +64,12 @@ export interface Answer {
 export async function answersOf(store: Store): Promise<ReadonlyMap<string, Answer>> {
   const answers = new Map<string, Answer>();
   for await (const run of store.runs.list()) {
-    const steps = await all(store.steps.list(run.id));
-    const events = await all(store.events.list(run.id));
-    const artifacts = await all(store.artifacts.list(run.id, { allVersions: true }));
+    const steps = await collect(store.steps.list(run.id));
+    const events = await collect(store.events.list(run.id));
+    const artifacts = await collect(store.artifacts.list(run.id, { allVersions: true }));
     answers.set(run.id, { run, steps, events, artifacts });
   }
   return answers;
-}
-
-async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const found: T[] = [];
-  for await (const item of items) found.push(item);
-  return found;
 }
 
 /** An entity as JSON has it; bytes as text, and without what the format does not keep. */

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { StoreError } from '../../src/lib/errors.ts';
 import { realFileSystem } from '../../src/lib/ports/fileSystem.ts';
 import { FileOperationService } from '../../src/lib/store/FileSystemStore/FileOperationService.ts';
+import { collect } from '../fixtures/collect.ts';
 import { faulty } from './fileOperationFaults.ts';
 
 let folder: string;
@@ -24,12 +25,6 @@ afterEach(() => nodeFs.rm(folder, { recursive: true, force: true }));
 
 async function* chunks(...texts: readonly string[]): AsyncGenerator<Uint8Array> {
   for (const text of texts) yield Buffer.from(text);
-}
-
-async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
-  const all: Uint8Array[] = [];
-  for await (const chunk of stream) all.push(chunk);
-  return all;
 }
 
 describe('a stream is written', () => {

@@ -1,4 +1,5 @@
 import { isStoreError, type Payload, type Store } from '../../../src/index.ts';
+import { collect } from '../../fixtures/collect.ts';
 import type { RunImage } from './image.ts';
 
 /** A run as a store gives it through every read there is; `undefined` when it is not there. */
@@ -50,10 +51,4 @@ async function artifactsOf(store: Store, runId: string): Promise<RunImage['artif
 /** Bytes compare as bytes, whichever class they came in. */
 function plain(payload: Payload): Payload {
   return payload instanceof Uint8Array ? new Uint8Array(payload) : payload;
-}
-
-export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const found: T[] = [];
-  for await (const item of items) found.push(item);
-  return found;
 }

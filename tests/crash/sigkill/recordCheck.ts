@@ -1,5 +1,5 @@
 import type { Run, RunEvent, Step, Store } from '../../../src/index.ts';
-import { collect } from './observe.ts';
+import { collect } from '../../fixtures/collect.ts';
 import type { RecordWork } from './recordWork.ts';
 
 /** What is known of a recorded plan from outside its store. */

@@ -6,7 +6,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { openStore, type Store } from '../../../src/index.ts';
 import { SeededRandom } from '../../../src/testkit/seededRandom.ts';
 import { World } from '../../scenario/cliWorld.ts';
-import { collect } from './observe.ts';
+import { collect } from '../../fixtures/collect.ts';
 import type { LaneTask, RecordReport } from './protocol.ts';
 import { checkRecorded, type Known, recordedOutput } from './recordCheck.ts';
 import { recordAndKill, type RecorderEnd } from './recordKill.ts';

@@ -8,6 +8,7 @@ import {
   type Transaction,
 } from '../../../src/index.ts';
 import type { ReferenceStore, ReferenceTransaction } from '../../../src/testkit/referenceStore.ts';
+import { collect } from '../../fixtures/collect.ts';
 
 export type StoreCalls = Store | ReferenceStore;
 export type TransactionCalls = Transaction | ReferenceTransaction;
@@ -117,9 +118,7 @@ export async function pagesOf<T>(
 
 export async function bytesOf(source: AsyncIterable<Uint8Array> | Uint8Array): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source;
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of source) chunks.push(chunk);
-  return new Uint8Array(Buffer.concat(chunks));
+  return new Uint8Array(Buffer.concat(await collect(source)));
 }
 
 export type Outcome =

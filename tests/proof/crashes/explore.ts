@@ -1,6 +1,7 @@
 // A plain process that explores crash states, without instrumentation: its order comes as JSON in the
 // first argument, its report goes to standard output as JSON.
 import { type BrokenState, exploreCrashes, WORKLOADS } from '../../../src/testkit.ts';
+import { named } from '../../fixtures/named.ts';
 import { RealIndex } from './realIndex.ts';
 import { openFileStore } from './subject.ts';
 
@@ -40,7 +41,8 @@ const order = JSON.parse(process.argv[2] ?? '{}') as Order;
 const { statesMin, realIndex = false, brokenMax = 1 } = order;
 const index = realIndex ? new RealIndex() : undefined;
 const subject = index === undefined ? { open: openFileStore } : { open: index.open, side: index };
-const chosen = WORKLOADS.filter(({ name }) => order.workloads?.includes(name) ?? true);
+const byName = Object.fromEntries(WORKLOADS.map((workload) => [workload.name, workload]));
+const chosen = order.workloads?.map((name) => named(byName, name)) ?? WORKLOADS;
 const broken: Report['broken'][number][] = [];
 const distinct = new Set<string>();
 let [whole, crashes, rounds] = [0, 0, 0];

@@ -1,19 +1,10 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type FileSystem, openStore, realFileSystem } from '../../../src/index.ts';
 import type { OpenInWorld, Side } from '../../../src/testkit.ts';
+import { makeMemoryFolder } from '../../fixtures/memoryFolder.ts';
 import { TINY } from './subject.ts';
 
-const MEMORY = '/dev/shm';
 const INDEX = /^index\.db/;
 
 /**
@@ -22,7 +13,7 @@ const INDEX = /^index\.db/;
  */
 export class RealIndex implements Side {
   readonly open: OpenInWorld;
-  readonly #base = mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'holdfast-index-'));
+  readonly #base = makeMemoryFolder('holdfast-index-');
   readonly #folder = join(this.#base, 'store', 'index');
 
   constructor() {

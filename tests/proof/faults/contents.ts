@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isStoreError, type Store } from '../../../src/index.ts';
+import { collect } from '../../fixtures/collect.ts';
 
 /** Runs whose id begins so tell that a store still works; they are no part of what is compared. */
 export const PROBE = 'probe';
@@ -19,8 +20,8 @@ export async function contentsOf(store: Store): Promise<Contents> {
     if (!isDeepStrictEqual(whole, run)) throw new Error(`list and get differ over ${run.id}`);
     contents.set(`run ${run.id}`, {
       run,
-      steps: await all(store.steps.list(run.id)),
-      events: await all(store.events.list(run.id)),
+      steps: await collect(store.steps.list(run.id)),
+      events: await collect(store.events.list(run.id)),
       artifacts: await artifactsOf(store, run.id),
     });
   }
@@ -33,15 +34,9 @@ async function artifactsOf(store: Store, runId: string): Promise<unknown[]> {
   for await (const artifact of store.artifacts.list(runId, { allVersions: true })) {
     const { id: _drawnAnew, ...rest } = artifact;
     const { name, version } = artifact;
-    const chunks = await all(store.artifacts.open(runId, { name, version }));
+    const chunks = await collect(store.artifacts.open(runId, { name, version }));
     found.push({ ...rest, bytes: Buffer.concat(chunks).toString('latin1') });
   }
-  return found;
-}
-
-export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const found: T[] = [];
-  for await (const item of items) found.push(item);
   return found;
 }
 

@@ -4,6 +4,7 @@
  */
 import type { PortCall } from '../../../src/testkit/faultyDisk.ts';
 import type { DiskImage } from '../../../src/testkit/simulatedDisk.ts';
+import { named } from '../../fixtures/named.ts';
 import { type Healthy, healthyLife, type Setting, type Trouble, troubledLife } from './life.ts';
 import { MUTANTS } from './mutants.ts';
 import type { Operation, Round } from './operation.ts';
@@ -57,13 +58,15 @@ class Matrix {
 
   constructor(task: MatrixTask) {
     this.#task = task;
-    this.#mutant = task.mutant === undefined ? {} : (MUTANTS[task.mutant] as Mutant);
+    this.#mutant = task.mutant === undefined ? {} : named(MUTANTS, task.mutant);
+    for (const fault of task.faults) named(FAULTS, fault);
   }
 
   async run(): Promise<MatrixReport> {
     const { place, rounds, seed, operations: wanted } = this.#task;
     const starts = await makeStarts(place, rounds, seed);
-    const operations = OPERATIONS[place].filter(({ name }) => wanted?.includes(name) ?? true);
+    const all = Object.fromEntries(OPERATIONS[place].map((it) => [it.name, it] as const));
+    const operations = (wanted ?? Object.keys(all)).map((name) => named(all, name));
     for (const operation of operations) await this.#fail(operation, starts);
     const names = operations.map(({ name }) => name);
     return { operations: names, cases: this.#cases, broken: this.#broken, what: this.#what };
@@ -116,5 +119,4 @@ function describe({ operation }: Setting, { fault, persistent, nth }: Trouble, e
 }
 
 const task = JSON.parse(process.argv[2] ?? '{}') as MatrixTask;
-const faults = task.faults.filter((fault) => fault in FAULTS);
-console.log(JSON.stringify(await new Matrix({ ...task, faults }).run()));
+console.log(JSON.stringify(await new Matrix(task).run()));

@@ -3,9 +3,12 @@
  * acknowledged after a failed sync, and what is tried again; prints one line of JSON.
  */
 import { isSync, NthCall, type PortCall, triesAfter } from '../../../src/testkit/faultyDisk.ts';
+import { named } from '../../fixtures/named.ts';
 import { isOfJournal, Load } from './load.ts';
 import { MUTANTS } from './mutants.ts';
+import { FAULTS } from './outcome.ts';
 import { refuseUnhandled, within } from './watchdog.ts';
+import type { Mutant } from './world.ts';
 
 export interface LoadTask {
   readonly seed: number;
@@ -40,11 +43,14 @@ const isFolder = ({ op, path }: PortCall): boolean => op === 'sync' && !path.inc
 
 class Survey {
   readonly #task: LoadTask;
+  readonly #mutant: Mutant;
   readonly #report = { cases: 0, ofJournal: 0, acknowledged: 0, retried: 0, broken: 0 };
   readonly #what: string[] = [];
 
   constructor(task: LoadTask) {
     this.#task = task;
+    for (const fault of task.faults) named(FAULTS, fault);
+    this.#mutant = task.mutant === undefined ? {} : named(MUTANTS, task.mutant);
   }
 
   async run(): Promise<LoadReport> {
@@ -57,10 +63,10 @@ class Survey {
 
   /** Whether there was a call to fail. */
   async #life(nth: number, fault: string): Promise<boolean> {
-    const { calls, persistent, mutant: name = '', ...rest } = this.#task;
+    const { calls, persistent, ...rest } = this.#task;
     const counts = calls === 'sync' ? isSync : undefined;
     const trouble = new NthCall({ nth, fault, persistent, counts });
-    const load = new Load({ ...rest, mutant: MUTANTS[name] ?? {}, fault: trouble.decide });
+    const load = new Load({ ...rest, mutant: this.#mutant, fault: trouble.decide });
     const note = (text: string) =>
       this.#what.push(`${fault} at ${load.struck?.op} ${load.struck?.path} (${nth}): ${text}`);
     try {

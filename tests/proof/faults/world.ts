@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   createMemoryFileSystem,
@@ -15,6 +14,7 @@ import { FaultyDisk } from '../../../src/testkit/faultyDisk.ts';
 import { ManualClock } from '../../../src/testkit/manualClock.ts';
 import { SeededRandom } from '../../../src/testkit/seededRandom.ts';
 import { type DiskImage, putImage, takeImage } from '../../../src/testkit/simulatedDisk.ts';
+import { makeMemoryFolder } from '../../fixtures/memoryFolder.ts';
 import { putFolder, takeFolder, unsyncedFileSystem } from './folderImage.ts';
 
 /** Small, so that every few commits need another segment and old ones can go. */
@@ -25,9 +25,6 @@ const TUNING = {
   quietMs: 5,
   lockWaitMs: 0,
 };
-
-/** Folders that are thrown away after a moment need no disk, where there is something faster. */
-const TEMPORARY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 /** What stands between the store and its disk, or its callers, and breaks a rule. */
 export interface Mutant {
@@ -134,7 +131,7 @@ class FolderWorld extends World {
   }
 
   static from(parts: Parts): World {
-    const folder = mkdtempSync(join(TEMPORARY, 'holdfast-faults-'));
+    const folder = makeMemoryFolder('holdfast-faults-');
     mkdirSync(join(folder, 'data'), { mode: 0o700 });
     putFolder(join(folder, 'data'), parts.image);
     return new FolderWorld(folder, parts);

@@ -1,14 +1,22 @@
 /**
- * A process of its own: records histories, checks them, and prints one line of JSON. Its arguments are
- * the first seed and how many follow on it; then, maybe, the name of a broken store, which is tried
- * until it is caught. Seeds that show a fault, and their histories, go to standard error.
+ * A process of its own: records histories, checks them, and prints one line of JSON. Its order comes
+ * as JSON in the first argument. Seeds that show a fault, and their histories, go to standard error.
  */
 import { inspect } from 'node:util';
 import { checkLinearizable } from '../../../src/testkit/linearizability.ts';
+import { named } from '../../fixtures/named.ts';
 import type { Answer } from './calls.ts';
 import { BROKEN_STORES } from './brokenStores.ts';
 import { type Break, type History, recordHistory } from './history.ts';
 import { modelOf } from './model.ts';
+
+export interface Order {
+  /** Of the first history; each of the others has the next one. */
+  readonly seed: number;
+  readonly count: number;
+  /** Key of `BROKEN_STORES`: it is tried until it is caught. */
+  readonly store?: string;
+}
 
 /** A history that shows that the store is wrong. */
 export interface Fault {
@@ -120,17 +128,15 @@ async function checkStore(first: number, count: number): Promise<Checked> {
 
 /** Seed after seed, until one history shows that the store is broken. */
 async function catchBroken(store: string, first: number, count: number): Promise<Caught> {
+  const broken = named(BROKEN_STORES, store);
   for (let n = 0; n < count; n++) {
-    const fault = await check(first + n, undefined, BROKEN_STORES[store]);
+    const fault = await check(first + n, undefined, broken);
     if (fault !== undefined) return { store, histories: n + 1, fault };
   }
   return { store, histories: count, fault: undefined };
 }
 
-const [first, count, store] = process.argv.slice(2);
-if (store !== undefined && !(store in BROKEN_STORES)) throw new RangeError(`no store ${store}`);
+const { seed, count, store } = JSON.parse(process.argv[2] ?? '') as Order;
 const result =
-  store === undefined
-    ? await checkStore(Number(first), Number(count))
-    : await catchBroken(store, Number(first), Number(count));
+  store === undefined ? await checkStore(seed, count) : await catchBroken(store, seed, count);
 process.stdout.write(`${JSON.stringify(result)}\n`);

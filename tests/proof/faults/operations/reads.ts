@@ -1,5 +1,6 @@
 import { type Store, StoreError } from '../../../../src/index.ts';
-import { all, UNREADABLE } from '../contents.ts';
+import { collect, take } from '../../../fixtures/collect.ts';
+import { UNREADABLE } from '../contents.ts';
 import { busy, type Operation, type Scene, storeOf } from '../operation.ts';
 
 /** A read of what only files hold: the store was just opened. */
@@ -15,13 +16,6 @@ function read(
   };
 }
 
-/** The first `count` items; then it is let go of. */
-async function take<T>(items: AsyncIterable<T>, count: number): Promise<T[]> {
-  const taken: T[] = [];
-  for await (const item of items) if (taken.push(item) >= count) break;
-  return taken;
-}
-
 /** Every operation that only reads. */
 export const READS: readonly Operation[] = [
   read('runs.get', (store, runId) => store.runs.get(runId)),
@@ -29,11 +23,11 @@ export const READS: readonly Operation[] = [
   read('steps.get', (store, runId) => store.steps.get(runId, 'failed')),
   read('steps.list', async (store, runId) => (await store.steps.list(runId)).items),
   read('steps.ready', (store, runId) => store.steps.ready(runId)),
-  read('events.list', (store, runId) => all(store.events.list(runId, { limit: 3 }))),
+  read('events.list', (store, runId) => collect(store.events.list(runId, { limit: 3 }))),
   read('events.tail', (store, runId) => take(store.events.tail(runId), 4)),
   read('artifacts.get', async (store, runId) => store.artifacts.get(runId, 'page')),
-  read('artifacts.open', (store, runId) => all(store.artifacts.open(runId, 'page'))),
-  read('artifacts.list', (store, runId) => all(store.artifacts.list(runId))),
+  read('artifacts.open', (store, runId) => collect(store.artifacts.open(runId, 'page'))),
+  read('artifacts.list', (store, runId) => collect(store.artifacts.list(runId))),
   read('pins.list', (store) => store.pins.list()),
   read('stats', async (store) => (await store.stats()).runs),
   read('verify', verify),

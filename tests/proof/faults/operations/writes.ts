@@ -1,5 +1,5 @@
 import type { Store } from '../../../../src/index.ts';
-import { all } from '../contents.ts';
+import { collect } from '../../../fixtures/collect.ts';
 import { busy, ended, type Operation, type Scene, storeOf } from '../operation.ts';
 import { type Outcome, outcomeOf } from '../outcome.ts';
 
@@ -69,7 +69,7 @@ export const WRITES: readonly Operation[] = [
   ),
   first('watch, of a commit that comes', async (store, runId) => {
     const end = new AbortController();
-    const seen = outcomeOf(() => all(store.watch({ signal: end.signal })));
+    const seen = outcomeOf(() => collect(store.watch({ signal: end.signal })));
     const appended = await outcomeOf(() => append(store, runId, 100));
     // It has seen by then what it was woken for, and would wait for ever.
     setImmediate(() => end.abort());
