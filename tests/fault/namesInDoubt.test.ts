@@ -108,7 +108,7 @@ describe('a name that is gone and may come back', () => {
       await store.runs.delete('doomed');
       let removed = false;
       scene.disk.fault = (call) => {
-        if (call.op === 'unlink' && call.path.includes('doomed')) removed = true;
+        if (call.op === 'rename' && call.path.includes('doomed')) removed = true;
         else if (removed && isRunFolder(call)) scene.disk.kill();
         return undefined;
       };

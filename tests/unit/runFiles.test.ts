@@ -98,9 +98,9 @@ describe('a run file', () => {
     world.folderSyncs = 0;
     const [state, parts, events] = [run.state, run.parts, linesOf(run.append(1))];
     const input = { runId: 'r', state, position: 9, createdPosition: 1, parts, events };
-    const { folder } = await world.files.writePart({ ...input, ended: false });
+    const written = await world.files.writePart({ ...input, ended: false });
     expect(world.folderSyncs).toBe(0);
-    await world.files.syncFolders(new Set([folder]));
+    await world.files.syncParts([written]);
     expect(world.folderSyncs).toBe(1);
   });
 

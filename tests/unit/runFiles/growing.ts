@@ -130,7 +130,7 @@ export class Growing {
       ended,
     };
     const written = await world.files.writePart(input);
-    await world.files.syncFolders(new Set([written.folder]));
+    await world.files.syncParts([written]);
     await world.files.removeParts(runId, written.obsolete);
     this.parts = written.parts;
     return written;

@@ -7,7 +7,9 @@ import { type Random, systemRandom } from '../../ports/random.ts';
 import { appendTo } from './FileOperationService/append.ts';
 import * as disk from './FileOperationService/disk.ts';
 import { Folders } from './FileOperationService/folders.ts';
+import { FolderSyncs } from './FileOperationService/folderSyncs.ts';
 import { guard, guardRead, readError } from './FileOperationService/guard.ts';
+import { Removals } from './FileOperationService/removals.ts';
 import * as several from './FileOperationService/several.ts';
 import { type StageOptions, StagedFile } from './FileOperationService/stagedFile.ts';
 import * as streams from './FileOperationService/streams.ts';
@@ -49,26 +51,45 @@ export class FileOperationService {
   readonly #disk: disk.Disk;
   readonly #clock: Clock;
   readonly #lockFile: LockFile;
+  readonly #syncs: FolderSyncs;
   readonly #folders: Folders;
+  readonly #removals: Removals;
   readonly #turns: Turns;
 
   constructor(fs: FileSystem = realFileSystem, options: FileOperationOptions = {}) {
     this.fileSystem = fs;
-    this.#disk = { fs, random: options.random ?? systemRandom };
+    this.#syncs = new FolderSyncs(fs);
+    this.#disk = { fs, random: options.random ?? systemRandom, syncs: this.#syncs };
     this.#clock = options.clock ?? systemClock;
     this.#lockFile = options.lockFile ?? lockFile;
-    this.#folders = new Folders(fs);
+    this.#removals = new Removals(this.#disk);
+    this.#folders = new Folders(fs, this.#syncs);
     this.#turns = new Turns(this.#clock);
   }
 
-  /** Makes a folder 0700, with every missing one above it. Durable, also where it was there. */
+  /**
+   * Makes a folder 0700, with every missing one above it. Durable, also where it was there; see
+   * `Folders` for what a failed sync of its parent leaves to believe.
+   */
   ensureFolder(path: string): Promise<void> {
     return guard(`making the folder ${path}`, () => this.#folders.ensure(path));
   }
 
-  /** Makes the names in a folder durable: what was renamed, linked or removed there. */
+  /**
+   * Makes all names in a folder durable, and all removals, also those of a process before this one.
+   * Once a sync of the folder has failed, this fails for ever: nobody knows what was lost (W3).
+   */
   syncFolder(path: string): Promise<void> {
-    return guard(`syncing the folder ${path}`, () => disk.syncFolder(this.fileSystem, path));
+    return guard(`syncing the folder ${path}`, () => this.#syncs.syncFolder(path));
+  }
+
+  /**
+   * Makes durable what this service did to these names: `commit` without its sync, `rename`, `remove`.
+   * One sync a folder. Where a sync of the folder, anybody's, has failed since, it fails until the
+   * name is given or removed anew (W3).
+   */
+  syncNames(paths: Iterable<string>): Promise<void> {
+    return guard('syncing new names', () => this.#syncs.sync(paths));
   }
 
   /** The file has the old bytes or these, whatever happens (W5). Mode 0600. Durable. */
@@ -251,14 +272,24 @@ export class FileOperationService {
     await disk.attempt(() => this.fileSystem.unlink(temporary));
   }
 
-  /** Durable after `syncFolder`. */
+  /** Durable after `syncNames` of `to`, which is in the same folder. */
   rename(from: string, to: string): Promise<void> {
-    return guard(`renaming ${from}`, () => this.fileSystem.rename(from, to));
+    return guard(`renaming ${from}`, () =>
+      this.#syncs.change(to, () => this.fileSystem.rename(from, to)),
+    );
   }
 
-  /** Removes a file; `false` when there was none. Durable after `syncFolder`. */
+  /** Removes a file; `false` when there was none. Durable after `syncNames`. */
   remove(path: string): Promise<boolean> {
-    return guard(`removing ${path}`, () => disk.unlinkIfPresent(this.fileSystem, path));
+    return guard(`removing ${path}`, () => disk.removeName(this.#disk, path));
+  }
+
+  /**
+   * Removes files, or what there is of them. Durable. After a failure they are there as before, and a
+   * second try, of the same names, is as good as the first.
+   */
+  removeAll(paths: readonly string[]): Promise<void> {
+    return guard('removing files', () => this.#removals.removeAll(paths));
   }
 
   /** The names in a folder, sorted; none when there is no such folder. */

@@ -4,7 +4,11 @@ import { isStoreError, StoreError } from '../../errors.ts';
 import type { StoredBlob } from '../../model/artifact.ts';
 import { invalid } from '../../model/check.ts';
 import type { ArtifactBody } from '../contract.ts';
-import { type FileOperationService, storageError } from './FileOperationService.ts';
+import {
+  type FileOperationService,
+  type StagedFile,
+  storageError,
+} from './FileOperationService.ts';
 import type { Layout } from './layout.ts';
 
 const READ_ONLY = 0o400;
@@ -30,6 +34,17 @@ export class BlobFolder implements Blobs {
     const files = this.#files;
     await files.ensureFolder(this.#layout.blobs);
     const staged = await files.stageStream(join(this.#layout.blobs, 'incoming'), chunksOf(body));
+    try {
+      return await this.#name(staged);
+    } catch (error) {
+      // No frame names the blob yet: whatever became of its file, the artifact is not there.
+      if (!isStoreError(error, 'OUTCOME_UNKNOWN')) throw error;
+      throw storageError(error.cause, `storing ${staged.digest}`);
+    }
+  }
+
+  async #name(staged: StagedFile): Promise<StoredBlob> {
+    const files = this.#files;
     try {
       const blob = { digest: String(staged.digest), size: staged.bytesWritten };
       const path = this.#layout.blob(blob.digest);

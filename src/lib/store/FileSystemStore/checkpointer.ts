@@ -190,11 +190,8 @@ export class Checkpointer {
   /** One sync for all that was renamed in a folder; only then is it said to be saved. */
   async #syncNames(saving: readonly Saving[]): Promise<void> {
     const { runFiles } = this.#parts;
-    const folders = saving.flatMap(({ written }) =>
-      written === undefined ? [] : [written.folder],
-    );
     try {
-      await runFiles.syncFolders(new Set(folders));
+      await runFiles.syncParts(saving.flatMap(({ written }) => written ?? []));
     } catch (error) {
       // W3: no later sync says anything of these names, and the next process must not believe them.
       const removals = saving.map(({ live, written }) =>
@@ -210,7 +207,7 @@ export class Checkpointer {
     // Again, if it was deleted once more meanwhile: what is written next must stay.
     while (live.hasDoomedFiles) {
       const { generation } = live;
-      await runFiles.syncFolders(new Set([await runFiles.removeRun(live.id)]));
+      await runFiles.removeRun(live.id);
       // The next life begins with part 1 again: what was to go of this one has gone.
       this.#garbage = this.#garbage.filter(({ runId }) => runId !== live.id);
       if (live.generation === generation) live.hasDoomedFiles = false;

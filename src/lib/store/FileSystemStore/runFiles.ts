@@ -41,8 +41,8 @@ export interface WrittenPart {
   readonly parts: readonly RunPart[];
   /** What the new part took the place of: for `removeParts`, later. */
   readonly obsolete: readonly RunPart[];
-  /** For `syncFolders`: until then a crash may take the new part back. */
-  readonly folder: string;
+  /** The new part. Until `syncParts` a crash may take it back. */
+  readonly file: string;
   /** Bytes written. */
   readonly bytes: number;
   /** An older part that was to be absorbed and is damaged: it was left as it is. */
@@ -63,6 +63,8 @@ export class RunFiles {
   readonly #runsFolder: string;
   readonly #reader: PartReader;
   readonly #inventory: Inventory;
+  /** Parts of deleted runs whose removal is not known to be durable. */
+  readonly #removing = new Map<string, readonly number[]>();
 
   constructor(files: FileOperationService, runsFolder: string, options: RunFilesOptions = {}) {
     this.#files = files;
@@ -71,14 +73,14 @@ export class RunFiles {
     this.#inventory = new Inventory(files, runsFolder);
   }
 
-  /** Where the files of a run lie: for `syncFolders`. */
+  /** Where the files of a run lie. */
   folderOf(runId: string): string {
     return runPlace(this.#runsFolder, runId).folder;
   }
 
   /**
    * Writes one part, which absorbs a suffix of the others by size. Its bytes are durable and it has
-   * its name; the name is durable after `syncFolders`. A failure leaves everything as it was.
+   * its name; the name is durable after `syncParts`. A failure leaves everything as it was.
    */
   async writePart(input: PartInput): Promise<WrittenPart> {
     const rows = takeRows(input);
@@ -92,7 +94,8 @@ export class RunFiles {
       const result = await this.#tryWrite(rows, parts, from, events);
       if (!('damaged' in result)) {
         const [kept, obsolete] = [parts.slice(0, from), parts.slice(from)];
-        return { parts: [...kept, result], obsolete, folder, bytes: result.bytes, damage };
+        const file = this.#reader.path(runId, result.part);
+        return { parts: [...kept, result], obsolete, file, bytes: result.bytes, damage };
       }
       // What cannot be read must not keep the new from becoming safe: it stays, and is reported.
       damage = result.damage;
@@ -151,8 +154,13 @@ export class RunFiles {
     return undefined;
   }
 
-  /** Makes the names of new parts, and removals, durable. */
-  async syncFolders(folders: ReadonlySet<string>): Promise<void> {
+  /** Makes the names of new parts durable: one sync for all in a folder. */
+  async syncParts(written: readonly WrittenPart[]): Promise<void> {
+    await this.#files.syncNames(written.map(({ file }) => file));
+  }
+
+  /** Makes what these folders hold durable, also what was found there. */
+  async #syncFolders(folders: ReadonlySet<string>): Promise<void> {
     const synced = mapBounded(folders, WIDTH, (folder) => this.#files.syncFolder(folder));
     for await (const _ of synced);
   }
@@ -166,7 +174,7 @@ export class RunFiles {
     if (folders.size === 0) return;
     await this.#files.syncFolder(this.#runsFolder);
     const found = new Set(await this.#inventory.folders());
-    await this.syncFolders(new Set([...folders].filter((folder) => found.has(basename(folder)))));
+    await this.#syncFolders(new Set([...folders].filter((folder) => found.has(basename(folder)))));
   }
 
   /**
@@ -183,7 +191,7 @@ export class RunFiles {
   /** What a crash left of replaced parts; first the names of those that replaced them are durable. */
   async removeObsolete(runs: readonly StoredRun[]): Promise<void> {
     const left = runs.filter(({ obsolete }) => obsolete.length > 0);
-    await this.syncFolders(new Set(left.map(({ runId }) => this.folderOf(runId))));
+    await this.#syncFolders(new Set(left.map(({ runId }) => this.folderOf(runId))));
     for (const { runId, obsolete } of left) await this.removeParts(runId, obsolete);
   }
 
@@ -200,16 +208,21 @@ export class RunFiles {
   }
 
   /**
-   * Removes all files of a deleted run, those too that `parts` does not name. Returns the folder:
-   * the deletion is durable after `syncFolders`. Before a run of the same id is written again.
+   * Removes all files of a deleted run, those too that `parts` does not name, durably. Before a run
+   * of the same id is written again.
    */
-  async removeRun(runId: string, parts: readonly RunPart[] = []): Promise<string> {
+  async removeRun(runId: string, parts: readonly RunPart[] = []): Promise<void> {
+    const folder = this.folderOf(runId);
+    await this.#files.ensureFolder(folder);
+    const known = [...parts.map(({ part }) => part), ...(this.#removing.get(runId) ?? [])];
+    const numbers = new Set([...known, ...(await this.#inventory.numbers(runId))]);
     // It is synced even if nothing is found: the one who removed it may not have come to that.
-    await this.#files.ensureFolder(this.folderOf(runId));
-    const found = await this.#inventory.numbers(runId);
-    const numbers = new Set([...parts.map(({ part }) => part), ...found]);
-    await this.#remove(runId, [...numbers]);
-    return this.folderOf(runId);
+    if (numbers.size === 0) return this.#files.syncFolder(folder);
+    this.#removing.set(runId, [...numbers]);
+    const files = [...numbers].map((number) => this.#reader.path(runId, number));
+    for (const file of files) this.#reader.forget(file);
+    await this.#files.removeAll(files);
+    this.#removing.delete(runId);
   }
 
   /** The run as its newest part has it, by one read of the disk. */

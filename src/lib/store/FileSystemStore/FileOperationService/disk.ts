@@ -1,13 +1,14 @@
-import { dirname } from 'node:path';
 import { StoreError } from '../../../errors.ts';
 import { type FileHandle, type FileSystem, OPEN } from '../../../ports/fileSystem.ts';
 import type { Random } from '../../../ports/random.ts';
 import { systemCode } from '../storageError.ts';
+import type { FolderSyncs } from './folderSyncs.ts';
 
 /** The doors to the world that every operation needs. */
 export interface Disk {
   readonly fs: FileSystem;
   readonly random: Random;
+  readonly syncs: FolderSyncs;
 }
 
 /** Opens, works, closes, whatever happens; the first failure is the one that is thrown. */
@@ -74,25 +75,30 @@ export function readWhole(fs: FileSystem, path: string): Promise<Uint8Array> {
   });
 }
 
-/** Makes the names in a folder durable. */
-export function syncFolder(fs: FileSystem, folder: string): Promise<void> {
-  return withFile(fs, folder, OPEN.folder, (handle) => handle.sync());
-}
-
 /** Syncs the folder that holds a name which has just changed: from here on the name is visible. */
-export async function syncNewName(fs: FileSystem, path: string): Promise<void> {
+export async function syncNewName({ syncs }: Disk, path: string): Promise<void> {
   try {
-    await syncFolder(fs, dirname(path));
+    await syncs.sync([path]);
   } catch (error) {
     const message = `${path} is in place, but its folder could not be synced`;
     throw new StoreError('OUTCOME_UNKNOWN', message, { cause: error });
   }
 }
 
-/** Removes a file; `false` when there was none. */
-export async function unlinkIfPresent(fs: FileSystem, path: string): Promise<boolean> {
+/** Removes a file; `false` when there was none. For a removal that need not be durable. */
+export function unlinkIfPresent(fs: FileSystem, path: string): Promise<boolean> {
+  return isDone(() => fs.unlink(path));
+}
+
+/** Removes a file; `false` when there was none. Durable after a sync of its name. */
+export function removeName({ fs, syncs }: Disk, path: string): Promise<boolean> {
+  return isDone(() => syncs.change(path, () => fs.unlink(path)));
+}
+
+/** `false` where there is nothing to do it to. */
+export async function isDone(work: () => Promise<void>): Promise<boolean> {
   try {
-    await fs.unlink(path);
+    await work();
     return true;
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false;

@@ -1,29 +1,34 @@
 import { dirname, resolve } from 'node:path';
 import type { FileSystem } from '../../../ports/fileSystem.ts';
 import { StoreError } from '../../../errors.ts';
-import { storageError, systemCode } from '../storageError.ts';
-import { attempt, syncFolder } from './disk.ts';
+import { systemCode } from '../storageError.ts';
+import type { FolderSyncs } from './folderSyncs.ts';
 
 const OWNER_ALL = 0o700;
 /** What a parent answers that may be passed through but not read. */
 const NOT_OURS: ReadonlySet<string> = new Set(['EACCES', 'EPERM']);
+/** What a folder answers that holds something: POSIX allows either. */
+const IN_USE: ReadonlySet<string> = new Set(['ENOTEMPTY', 'EEXIST']);
 
 /**
  * Folders that exist and whose names are durable. One that was found may have been made by a process
- * that died before the sync, so the first use of each folder syncs its parent too.
+ * that died before the sync, so the first use of each folder syncs its parent too. Once any sync of
+ * the parent has failed, that proves nothing (W3). Inside a folder of ours the rule then is: what has
+ * something in it was durable before that was put there; what is empty goes, and is made anew.
+ * Elsewhere a folder that was found is refused for good.
  */
 export class Folders {
   readonly #fs: FileSystem;
+  readonly #syncs: FolderSyncs;
   readonly #durable = new Set<string>();
   /** Found or made here. Where one is missing later, the storage is gone, or was moved away. */
   readonly #seen = new Set<string>();
-  /** By folder: how often a sync of the names in it failed, and how at last. */
-  readonly #failures = new Map<string, { readonly count: number; readonly cause: unknown }>();
   /** Who asks for a folder that is being made has the fate of the one who makes it. */
   readonly #ongoing = new Map<string, Promise<void>>();
 
-  constructor(fs: FileSystem) {
+  constructor(fs: FileSystem, syncs: FolderSyncs) {
     this.#fs = fs;
+    this.#syncs = syncs;
   }
 
   ensure(path: string): Promise<void> {
@@ -37,39 +42,47 @@ export class Folders {
 
   async #ensure(folder: string): Promise<void> {
     const parent = dirname(folder);
-    const failures = this.#failuresOf(parent);
+    // Between this one and one of ours there may be one that its maker did not make durable.
+    if (!this.#durable.has(parent) && this.#isInside(parent)) await this.ensure(parent);
     const created = await this.#make(folder);
     if (!created && this.#durable.has(folder)) return;
+    this.#durable.delete(folder);
     await this.#check(folder, created);
+    const isInside = this.#durable.has(parent);
+    if (!created && isInside && this.#syncs.hasFailed(parent)) {
+      const state = await this.#removeEmpty(folder);
+      if (state === 'removed') return this.#ensure(folder);
+      if (state === 'used') return this.#believe(folder);
+    }
+    if (!created) this.#syncs.found(folder);
     try {
-      await this.#syncNames(parent, failures);
+      await this.#syncs.sync([folder]);
     } catch (error) {
-      if (created) await attempt(() => this.#fs.rmdir(folder));
       // Its name was there before us, in a parent that is not ours to open.
-      if (created || !NOT_OURS.has(systemCode(error) ?? '')) throw error;
+      const isTheirs = !created && NOT_OURS.has(systemCode(error) ?? '');
+      if (created || (isInside && !isTheirs)) await this.#removeEmpty(folder);
+      if (!isTheirs) throw error;
     }
+    this.#believe(folder);
+  }
+
+  #isInside(folder: string): boolean {
+    const parent = dirname(folder);
+    return parent !== folder && (this.#durable.has(parent) || this.#isInside(parent));
+  }
+
+  #believe(folder: string): void {
     this.#durable.add(folder);
-    this.#seen.add(parent).add(folder);
+    this.#seen.add(dirname(folder)).add(folder);
   }
 
-  #failuresOf(parent: string): number {
-    return this.#failures.get(parent)?.count ?? 0;
-  }
-
-  /**
-   * W3: a sync that follows a failed one succeeds without the names that were there before. So they
-   * count as lost, those of others too, and whoever asks again makes them anew.
-   */
-  async #syncNames(parent: string, failures: number): Promise<void> {
+  async #removeEmpty(folder: string): Promise<'removed' | 'used' | 'stuck'> {
     try {
-      await syncFolder(this.#fs, parent);
+      await this.#syncs.change(folder, () => this.#fs.rmdir(folder));
+      return 'removed';
     } catch (error) {
-      this.#failures.set(parent, { count: this.#failuresOf(parent) + 1, cause: error });
-      throw error;
+      return IN_USE.has(systemCode(error) ?? '') ? 'used' : 'stuck';
     }
-    const failure = this.#failures.get(parent);
-    if (failure === undefined || failure.count === failures) return;
-    throw storageError(failure.cause, `syncing ${parent}`);
   }
 
   /**
@@ -78,7 +91,7 @@ export class Folders {
    */
   async #make(folder: string, parentIsThere = false): Promise<boolean> {
     try {
-      await this.#fs.mkdir(folder, { mode: OWNER_ALL });
+      await this.#syncs.change(folder, () => this.#fs.mkdir(folder, { mode: OWNER_ALL }));
       return true;
     } catch (error) {
       if (systemCode(error) === 'EEXIST') return false;

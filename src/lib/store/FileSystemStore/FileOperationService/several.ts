@@ -1,15 +1,7 @@
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { StoreError } from '../../../errors.ts';
 import { systemCode } from '../storageError.ts';
-import {
-  attempt,
-  type Disk,
-  readWhole,
-  syncFolder,
-  syncNewName,
-  toBytes,
-  unlinkIfPresent,
-} from './disk.ts';
+import { attempt, type Disk, readWhole, removeName, syncNewName, toBytes } from './disk.ts';
 import { StagedFile } from './stagedFile.ts';
 import { digestOfBytes } from './streams.ts';
 import { namesIn, temporaryBeside, temporaryKind } from './temporaries.ts';
@@ -45,14 +37,14 @@ export async function writeAll(disk: Disk, entries: readonly FileEntry[]): Promi
   const all: Attempt = { folder, undoFile, staged: [], undo: [], step: 'preparing' };
   try {
     for (const { path, bytes } of files) await prepare(disk, all, path, bytes);
-    await syncFolder(disk.fs, folder);
+    await disk.syncs.sync([undoFile, ...oldCopies(folder, all.undo)]);
     await writeUndoFile(disk, all);
     all.step = 'renaming';
     for (const staged of all.staged) await staged.commit(undefined, { syncFolder: false });
-    for (const changed of new Set(paths.map(dirname))) await syncFolder(disk.fs, changed);
-    await disk.fs.unlink(undoFile);
+    await disk.syncs.sync(paths);
+    await removeName(disk, undoFile);
     all.step = 'committed';
-    await syncNewName(disk.fs, undoFile);
+    await syncNewName(disk, undoFile);
   } catch (error) {
     throw await takeBack(disk, all, error);
   }
@@ -76,7 +68,7 @@ async function prepare(disk: Disk, all: Attempt, path: string, bytes: Uint8Array
 
 async function linkIfPresent(disk: Disk, path: string, old: string): Promise<boolean> {
   try {
-    await disk.fs.link(path, old);
+    await disk.syncs.change(old, () => disk.fs.link(path, old));
     return true;
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false;
@@ -89,7 +81,7 @@ async function writeUndoFile(disk: Disk, all: Attempt): Promise<void> {
   await file.write(encodeUndo(all.undo));
   await file.commit(undefined, { syncFolder: false });
   // By itself: nothing is renamed yet, and so a failure here is no uncertain outcome.
-  await syncFolder(disk.fs, all.folder);
+  await disk.syncs.sync([all.undoFile]);
 }
 
 /** What the caller is told: the failure itself when all is as before, else `OUTCOME_UNKNOWN`. */
@@ -108,16 +100,18 @@ async function takeBack(disk: Disk, all: Attempt, failure: unknown): Promise<unk
   for (const staged of all.staged) await attempt(() => staged.discard());
   // Left behind, an undo file does no harm now: no file holds the bytes that it would undo.
   const cleared = await attempt(async () => {
-    if (await unlinkIfPresent(disk.fs, all.undoFile)) await syncFolder(disk.fs, all.folder);
+    if (await removeName(disk, all.undoFile)) await disk.syncs.sync([all.undoFile]);
   });
   if (cleared) await dropOld(disk, all.folder, all.undo);
   return failure;
 }
 
 async function dropOld(disk: Disk, folder: string, undo: readonly UndoEntry[]): Promise<void> {
-  for (const { old } of undo) {
-    if (old !== null) await attempt(() => disk.fs.unlink(join(folder, old)));
-  }
+  for (const old of oldCopies(folder, undo)) await attempt(() => disk.fs.unlink(old));
+}
+
+function oldCopies(folder: string, undo: readonly UndoEntry[]): readonly string[] {
+  return undo.flatMap(({ old }) => (old === null ? [] : [join(folder, old)]));
 }
 
 /** Takes back the writes of several files that a crash interrupted in `folder`; returns how many. */
@@ -127,9 +121,9 @@ export async function rollBackIn(disk: Disk, folder: string): Promise<number> {
     const path = join(folder, name);
     const undo = decodeUndo(await readWhole(disk.fs, path), path);
     await restoreAll(disk, folder, undo);
-    await disk.fs.unlink(path);
+    await removeName(disk, path);
     // W8: the old bytes stay until nothing can ask for them again.
-    await syncFolder(disk.fs, folder);
+    await disk.syncs.sync([path]);
     await dropOld(disk, folder, undo);
   }
   return names.length;

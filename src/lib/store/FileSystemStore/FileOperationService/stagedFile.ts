@@ -15,7 +15,7 @@ export interface StageOptions {
 }
 
 export interface CommitOptions {
-  /** Default `true`. With `false` the name is durable only after a later `syncFolder`. */
+  /** Default `true`. With `false` the name is durable only after a later sync of it. */
   readonly syncFolder?: boolean | undefined;
 }
 
@@ -106,13 +106,15 @@ export class StagedFile implements AsyncDisposable {
   /**
    * Gives the file its name, in place of what had it: readers see the old bytes or the new ones.
    * Durable when it resolves. `path` must be on the same file system; default: the target. A failure
-   * leaves the old bytes, except `OUTCOME_UNKNOWN`: the new ones are visible, a crash may undo it.
+   * leaves the old bytes, except `OUTCOME_UNKNOWN`: the new ones are visible, a crash may undo it;
+   * also where another's sync of that folder failed meanwhile.
    */
   async commit(path: string = this.#target, options: CommitOptions = {}): Promise<void> {
     if (this.#state !== 'sealed') await this.seal();
-    await this.#orDiscard(() => this.#disk.fs.rename(this.temporary, path));
+    const { fs, syncs } = this.#disk;
+    await this.#orDiscard(() => syncs.change(path, () => fs.rename(this.temporary, path)));
     this.#state = 'committed';
-    if (this.#durable && options.syncFolder !== false) await syncNewName(this.#disk.fs, path);
+    if (this.#durable && options.syncFolder !== false) await syncNewName(this.#disk, path);
   }
 
   /** Removes what was written. Does nothing after `commit`, or a second time. */

@@ -2,7 +2,7 @@ import { basename, dirname, isAbsolute, join, normalize, sep } from 'node:path';
 import { StoreError } from '../../../errors.ts';
 import type { FileSystem } from '../../../ports/fileSystem.ts';
 import { systemCode } from '../storageError.ts';
-import { type Disk, syncFolder, unlinkIfPresent } from './disk.ts';
+import { type Disk, removeName, unlinkIfPresent } from './disk.ts';
 import { digestOf, digestOfBytes } from './streams.ts';
 import { temporaryBeside, temporaryKind } from './temporaries.ts';
 
@@ -63,18 +63,18 @@ export async function restoreAll(
     const path = join(folder, entry.path);
     if (!(await holds(disk.fs, path, entry.digest))) continue;
     await refuseLinks(disk.fs, folder, dirname(entry.path));
-    touched.add(dirname(path));
-    if (entry.old === null) await unlinkIfPresent(disk.fs, path);
+    touched.add(path);
+    if (entry.old === null) await removeName(disk, path);
     else await putBack(disk, join(folder, entry.old), path);
   }
-  for (const changed of touched) await syncFolder(disk.fs, changed);
+  await disk.syncs.sync(touched);
 }
 
 /** The old bytes keep their other name, so that an interrupted rollback can begin again. */
 async function putBack(disk: Disk, old: string, path: string): Promise<void> {
   const temporary = temporaryBeside(disk, path);
   await disk.fs.link(old, temporary);
-  await disk.fs.rename(temporary, path);
+  await disk.syncs.change(path, () => disk.fs.rename(temporary, path));
   // Between two names of one file a rename does nothing at all.
   await unlinkIfPresent(disk.fs, temporary);
 }
