@@ -15,18 +15,19 @@ export const failedJournals: Workload = {
   name: 'a journal whose write fails, and the store that is opened after it',
   run: async (stage) => {
     await createRun(stage, 'r');
-    await repeat(2, async () => {
-      const code = stage.random.pick(['EIO', 'ENOSPC', 'short']);
-      let left = 1 + stage.random.below(3);
+    for (const code of ['short', 'EIO', 'ENOSPC']) {
+      let left = 1 + stage.random.below(2);
       stage.disk.fault = (call) =>
         call.op === 'write' && isOfJournal(call) && --left === 0 ? code : undefined;
-      await together(3, (n) => appendEvent(stage, 'r', 100 * n));
-      await together(2, () => appendEvent(stage, 'r', 50));
-      await stage.quiet();
+      await together(4, async (n) => {
+        // Some are queued while others are written.
+        await repeat(n, async () => void (await stage.store.runs.get('r')));
+        await appendEvent(stage, 'r', 60 * n);
+      });
       stage.disk.fault = () => undefined;
       await stage.kill();
-      await together(2, () => appendEvent(stage, 'r', 100));
-    });
+      await appendEvent(stage, 'r', 100);
+    }
   },
 };
 
