@@ -37,6 +37,9 @@ const LATER_SHARE = 0.3;
 /** A real file costs more: less is tried of each workload, and all of them are reached. */
 const REAL_INDEX_SHARE = 0.04;
 
+// Files that are not there are asked for at every opening: nobody reads where each of those came from.
+Error.stackTraceLimit = 0;
+
 const order = JSON.parse(process.argv[2] ?? '{}') as Order;
 const { statesMin, realIndex = false, brokenMax = 1 } = order;
 const index = realIndex ? new RealIndex() : undefined;
