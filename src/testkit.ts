@@ -20,6 +20,7 @@ export {
   type Invariant,
   type OpenInWorld,
   type Side,
+  type Stage,
   type Workload,
   WORKLOADS,
   type World,

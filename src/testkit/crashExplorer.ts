@@ -12,6 +12,7 @@ import {
   type World,
 } from './crashExplorer/recording.ts';
 import type { Side } from './crashExplorer/side.ts';
+import type { Stage } from './crashExplorer/stage.ts';
 import { ManualClock } from './manualClock.ts';
 import { SeededRandom } from './seededRandom.ts';
 import {
@@ -24,7 +25,7 @@ import {
   Surface,
 } from './simulatedDisk.ts';
 
-export type { Invariant, OpenInWorld, Side, Workload, World };
+export type { Invariant, OpenInWorld, Side, Stage, Workload, World };
 export { WORKLOADS } from './crashExplorer/workloads.ts';
 
 export interface ExploreOptions {
