@@ -14,7 +14,8 @@ const SCRIPT = new URL('./bitFlips/process.ts', import.meta.url);
 const survey = (order: Order, script = SCRIPT) => proveApart<Result>(script, order);
 
 test(
-  'a flipped bit, a zeroed or a swapped sector is an error that says where, a rebuild, or of no account; never another value [ES-2] [W2] [W9] [W11]',
+  'a flipped bit or a bad sector is an error, a rebuild, or of no account; never another value ' +
+    '[ES-2] [W2] [W9] [W11]',
   async () => {
     const order = { seed: SEED, soak: IS_SOAK, parts: 2 };
     const results = await Promise.all([0, 1].map((part) => survey({ ...order, part })));

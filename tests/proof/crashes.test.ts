@@ -14,7 +14,8 @@ const explore = (order: Order) =>
 
 describe('a power cut at any operation of the disk', () => {
   test(
-    'leaves every acknowledged commit whole and nothing else, in each way in which it can fall [W1] [W2] [W4] [W5] [W6] [W7] [W8] [W9] [W10] [W11] [EM-3] [ST-1]',
+    'leaves every acknowledged commit whole and nothing else, in each way in which it can fall ' +
+      '[W1] [W2] [W4] [W5] [W6] [W7] [W8] [W9] [W10] [W11] [EM-3] [ST-1]',
     async () => {
       const half = Math.ceil((STATES_MIN - REAL_INDEX_STATES_MIN) / 2);
       const reports = await Promise.all([

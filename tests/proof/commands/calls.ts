@@ -89,8 +89,8 @@ export class Picks {
 }
 
 /** One in 25 may be missing, and so may be all while nothing is there. */
-function pick(there: readonly string[], any: readonly string[], n: number): string {
-  const from = there.length === 0 || n % 25 === 24 ? any : there;
+function pick(there: readonly string[], all: readonly string[], n: number): string {
+  const from = there.length === 0 || n % 25 === 24 ? all : there;
   return from[Math.floor(n / 25) % from.length] ?? GHOST;
 }
 

@@ -65,8 +65,10 @@ export const RECOVERY: readonly Mutant[] = [
     edits: [
       edit(
         'journal/segmentWriter.ts',
-        'await prepared.file.write(copies, prepared.info.endByte);\n    await this.#publish(prepared, () => undefined);',
-        'await this.#publish(prepared, () => undefined);\n    await prepared.file.write(copies, prepared.info.endByte);',
+        `await prepared.file.write(copies, prepared.info.endByte);
+    await this.#publish(prepared, () => undefined);`,
+        `await this.#publish(prepared, () => undefined);
+    await prepared.file.write(copies, prepared.info.endByte);`,
       ),
     ],
     hunt: { workloads: [UNFINISHED] },
