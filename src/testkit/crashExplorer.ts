@@ -133,7 +133,8 @@ class Explorer {
       surface.apply(event, n);
       if (n >= recording.from) {
         await this.#cutPower(scene, n);
-        const isKilled = life === 1 && this.#random.chance(KILL_SHARE);
+        // No process can speak to the next one in between a failed sync and its answer to that.
+        const isKilled = life === 1 && this.#random.chance(KILL_SHARE) && !surface.hasNameInDoubt;
         if (isKilled) await this.#guard(n, life, () => this.#kill(recording, n));
       }
       if (event.kind === 'write' && event.bytes.length > 0) stale.push(event.bytes);

@@ -59,6 +59,22 @@ describe('a name whose folder could not be synced', () => {
     await expect(files.syncNames(['/d/a'])).rejects.toMatchObject(FAILED);
   });
 
+  test('does not deceive the next process: an empty folder that it finds is made anew [W3] [W5]', async () => {
+    const inner = createMemoryFileSystem();
+    const first = await world(inner);
+    await first.files.ensureFolder('/d/used');
+    await first.files.writeAtomic('/d/used/a', 'bytes');
+    // Its maker was killed between the failed sync of its parent and the removal.
+    await inner.mkdir('/d/empty');
+    const { disk, files } = await world(inner);
+    await files.ensureFolder('/d/empty');
+    await files.ensureFolder('/d/used');
+    const made = disk.calls.filter(({ op, path }) => op === 'mkdir' && path !== '/d');
+    expect(made.map(({ path }) => path)).toEqual(['/d/empty', '/d/empty', '/d/used']);
+    expect(disk.calls.filter(({ op, path }) => op === 'sync' && path === '/d')).toHaveLength(2);
+    expect(Buffer.from(await files.read('/d/used/a')).toString()).toBe('bytes');
+  });
+
   test('keeps everything else in the folder from being believed [W3]', async () => {
     const { files, failNext } = await world();
     failNext('/d');

@@ -81,6 +81,21 @@ export class Surface {
     }
   }
 
+  /**
+   * Whether a name is seen that a failed sync has given up, and nobody has given or taken it anew
+   * since: the process that was told of the failure has not answered it yet.
+   */
+  get hasNameInDoubt(): boolean {
+    const answered = new Set<string>();
+    for (const item of this.pending.toReversed()) {
+      if (item.kind !== 'names') continue;
+      const keys = item.names.map(([name]) => `${item.inode} ${name}`);
+      if (item.lost === true && keys.some((key) => !answered.has(key))) return true;
+      for (const key of keys) answered.add(key);
+    }
+    return false;
+  }
+
   #settle(isDurable: (item: Pending) => boolean): void {
     let left: Pending[] = [];
     for (const item of this.pending) {

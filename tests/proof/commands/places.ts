@@ -3,14 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import {
-  type FileHandle,
   type FileStoreTuning,
   type FileSystem,
   type OpenOptions,
   openStore,
-  realFileSystem,
   type Store,
 } from '../../../src/index.ts';
+import { MortalFileSystem } from '../../../src/testkit/mortalFileSystem.ts';
 import type { SeededRandom } from '../../../src/testkit.ts';
 import { SimulatedDisk } from '../../../src/testkit/simulatedDisk.ts';
 
@@ -62,7 +61,7 @@ export class SimulatedPlace implements Place {
 /** In a folder of this machine, with its lock and its index; each process finds a copy of the last. */
 export class FolderPlace implements Place {
   readonly #base: string;
-  #disk = new MortalDisk();
+  #disk = new MortalFileSystem();
   #lives = 1;
 
   private constructor(base: string) {
@@ -89,7 +88,7 @@ export class FolderPlace implements Place {
     // IMPORTANT: never the lock's file: to close it would drop the lock.
     const filter = (path: string) => !['lock.db', 'owner.json'].includes(basename(path));
     cpSync(before, this.#folder, { recursive: true, filter });
-    this.#disk = new MortalDisk();
+    this.#disk = new MortalFileSystem();
     await letGo(store);
     await rm(before, { recursive: true });
   }
@@ -109,48 +108,4 @@ async function letGo(store: Store): Promise<void> {
     // That nothing can be written any more is what being dead means.
     if (!(error instanceof Error)) throw error;
   });
-}
-
-/** The real disk, until the process dies: calls under way end, others fail; only handles close. */
-class MortalDisk implements FileSystem {
-  #isDead = false;
-  #running = 0;
-
-  async die(): Promise<void> {
-    this.#isDead = true;
-    while (this.#running > 0) await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  async open(path: string, flags?: string | number, mode?: number): Promise<FileHandle> {
-    const handle = await this.#do(() => realFileSystem.open(path, flags, mode));
-    return {
-      write: (...args) => this.#do(() => handle.write(...args)),
-      read: (...args) => this.#do(() => handle.read(...args)),
-      stat: () => this.#do(() => handle.stat()),
-      truncate: (length) => this.#do(() => handle.truncate(length)),
-      sync: () => this.#do(() => handle.sync()),
-      datasync: () => this.#do(() => handle.datasync()),
-      close: () => handle.close(),
-    };
-  }
-
-  mkdir: FileSystem['mkdir'] = (...args) => this.#do(() => realFileSystem.mkdir(...args));
-  readdir: FileSystem['readdir'] = (path) => this.#do(() => realFileSystem.readdir(path));
-  rename: FileSystem['rename'] = (...args) => this.#do(() => realFileSystem.rename(...args));
-  link: FileSystem['link'] = (...args) => this.#do(() => realFileSystem.link(...args));
-  unlink: FileSystem['unlink'] = (path) => this.#do(() => realFileSystem.unlink(path));
-  rmdir: FileSystem['rmdir'] = (path) => this.#do(() => realFileSystem.rmdir(path));
-  stat: FileSystem['stat'] = (path) => this.#do(() => realFileSystem.stat(path));
-  lstat: FileSystem['lstat'] = (path) => this.#do(() => realFileSystem.lstat(path));
-  chmod: FileSystem['chmod'] = (...args) => this.#do(() => realFileSystem.chmod(...args));
-
-  async #do<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#isDead) throw Object.assign(new Error('EIO: the process is dead'), { code: 'EIO' });
-    this.#running++;
-    try {
-      return await work();
-    } finally {
-      this.#running--;
-    }
-  }
 }

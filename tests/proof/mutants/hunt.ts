@@ -7,6 +7,8 @@ import type { Hunt } from './mutant.ts';
 
 export interface HuntOrder extends Hunt {
   readonly seed: number;
+  /** How many of the states are examined. Default: 1, all. */
+  readonly share?: number;
 }
 
 export interface HuntReport {
@@ -23,7 +25,7 @@ const TEARS_MAX = 2;
 process.on('unhandledRejection', () => undefined);
 
 const order = JSON.parse(process.argv[2] ?? '{}') as HuntOrder;
-const { workloads, rounds = ROUNDS, tearsMax = TEARS_MAX, secondShare = 0 } = order;
+const { workloads, rounds = ROUNDS, tearsMax = TEARS_MAX, secondShare = 0, share = 1 } = order;
 const index = order.realIndex === true ? new RealIndex() : undefined;
 const place = { open: index?.open ?? openFileStore, side: index };
 const chosen = workloads.map((name) => {
@@ -37,7 +39,7 @@ try {
   for (let seed = order.seed; seed < order.seed + rounds; seed++) {
     for (const workload of chosen) {
       if (broken !== undefined) break;
-      const options = { ...place, workload, seed, tearsMax, secondShare };
+      const options = { ...place, workload, seed, tearsMax, secondShare, share };
       const explored = await exploreCrashes(options);
       states += explored.states;
       broken = explored.broken[0];

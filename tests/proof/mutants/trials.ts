@@ -22,8 +22,8 @@ export class Trials {
   readonly #unchanged: readonly Promise<HuntReport>[];
   #next = 0;
 
-  /** `rounds`: how often the store as it is goes through each hunt. */
-  constructor(seed: number, rounds: number) {
+  /** `unchanged`: how far the store as it is goes through each hunt. */
+  constructor(seed: number, unchanged: Required<Pick<HuntOrder, 'rounds' | 'share'>>) {
     this.#seed = seed;
     for (const mutant of MUTANTS) {
       this.#reports.set(
@@ -35,7 +35,7 @@ export class Trials {
     this.#unchanged = [
       damaged,
       ...union(MUTANTS).map((hunt) =>
-        this.#inLane((copy) => copy.run<HuntReport>([], HUNT, { ...hunt, rounds, seed })),
+        this.#inLane((copy) => copy.run<HuntReport>([], HUNT, { ...hunt, ...unchanged, seed })),
       ),
     ];
   }

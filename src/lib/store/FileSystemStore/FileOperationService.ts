@@ -251,15 +251,11 @@ export class FileOperationService {
     folder: string,
     options: { readonly recursive?: boolean | undefined } = {},
   ): Promise<number> {
-    const { fileSystem: fs } = this;
-    return guard(`cleaning up ${folder}`, async () => {
-      let removed = 0;
-      await temporaries.visitFolders(fs, folder, options.recursive === true, async (at) => {
-        await several.rollBackIn(this.#disk, at);
-        removed += await temporaries.removeOurs(fs, at);
-      });
-      return removed;
-    });
+    const { recursive = false } = options;
+    const rollBack = (at: string) => several.rollBackIn(this.#disk, at);
+    return guard(`cleaning up ${folder}`, () =>
+      temporaries.cleanUp(this.fileSystem, folder, { recursive, rollBack }),
+    );
   }
 
   /** A fresh name in the folder of `path` that `removeTemporaries` knows. */

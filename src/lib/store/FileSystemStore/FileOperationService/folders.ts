@@ -12,9 +12,10 @@ const IN_USE: ReadonlySet<string> = new Set(['ENOTEMPTY', 'EEXIST']);
 
 /**
  * Folders that exist and whose names are durable. One that was found may have been made by a process
- * that died before the sync, so the first use of each folder syncs its parent too. Once any sync of
- * the parent has failed, that proves nothing (W3). Inside a folder of ours the rule then is: what has
- * something in it was durable before that was put there; what is empty goes, and is made anew.
+ * that died before the sync, or was told that it failed, so the first use of each folder does not
+ * believe it. Inside a folder of ours the rule is: what has something in it was durable before that
+ * was put there; what is empty goes, and is made anew. Its parent is synced too, unless a sync of that
+ * has failed already and would prove nothing any more (W3).
  * Elsewhere a folder that was found is refused for good.
  */
 export class Folders {
@@ -49,10 +50,10 @@ export class Folders {
     this.#durable.delete(folder);
     await this.#check(folder, created);
     const isInside = this.#durable.has(parent);
-    if (!created && isInside && this.#syncs.hasFailed(parent)) {
+    if (!created && isInside) {
       const state = await this.#removeEmpty(folder);
       if (state === 'removed') return this.#ensure(folder);
-      if (state === 'used') return this.#believe(folder);
+      if (state === 'used' && this.#syncs.hasFailed(parent)) return this.#believe(folder);
     }
     if (!created) this.#syncs.found(folder);
     try {

@@ -35,21 +35,6 @@ export async function openTemporary(
   }
 }
 
-/** Calls `visit` with `folder`, then with those below when `recursive`; links are not followed. */
-export async function visitFolders(
-  fs: FileSystem,
-  folder: string,
-  recursive: boolean,
-  visit: (folder: string) => Promise<void>,
-): Promise<void> {
-  await visit(folder);
-  if (!recursive) return;
-  for (const name of await namesIn(fs, folder)) {
-    const path = join(folder, name);
-    if ((await fs.lstat(path)).isDirectory()) await visitFolders(fs, path, recursive, visit);
-  }
-}
-
 /** Sorted. A folder that is missing has none. */
 export async function namesIn(fs: FileSystem, folder: string): Promise<string[]> {
   try {
@@ -60,15 +45,32 @@ export async function namesIn(fs: FileSystem, folder: string): Promise<string[]>
   }
 }
 
+export interface CleanUp {
+  /** Takes back what a crash left half done in a folder. */
+  readonly rollBack: (folder: string) => Promise<unknown>;
+  /** Looks at every file below, too; links are not followed. */
+  readonly recursive: boolean;
+}
+
 /** Removes our temporary files in `folder`, whatever their age (W12); returns how many. */
-export async function removeOurs(fs: FileSystem, folder: string): Promise<number> {
+export async function cleanUp(fs: FileSystem, folder: string, how: CleanUp): Promise<number> {
+  let names = await namesIn(fs, folder);
+  if (names.some((name) => temporaryKind(name) === 'undo')) {
+    await how.rollBack(folder);
+    names = await namesIn(fs, folder);
+  }
   let removed = 0;
-  for (const name of await namesIn(fs, folder)) {
-    if (temporaryKind(name) === undefined) continue;
+  for (const name of names) {
+    const isOurs = temporaryKind(name) !== undefined;
+    if (!isOurs && !how.recursive) continue;
     const path = join(folder, name);
-    if (!(await fs.lstat(path)).isFile()) continue;
-    await fs.unlink(path);
-    removed++;
+    const stat = await fs.lstat(path);
+    if (isOurs && stat.isFile()) {
+      await fs.unlink(path);
+      removed++;
+    } else if (how.recursive && stat.isDirectory()) {
+      removed += await cleanUp(fs, path, how);
+    }
   }
   return removed;
 }
