@@ -3,7 +3,9 @@ import { npmRun } from './npm.ts';
 
 const patterns = process.argv.slice(2);
 const proofs = ['tests/proof', 'tests/crash', 'tests/fault/real'];
-const env = { ...process.env, HOLDFAST_SOAK: '1' };
+const { HOLDFAST_SEED: seed = String(Date.now() % 2 ** 31) } = process.env;
+const env = { ...process.env, HOLDFAST_SOAK: '1', HOLDFAST_SEED: seed };
+console.log(`seed ${seed}: when stopped, HOLDFAST_SEED=${seed} goes on with the crash states`);
 
 await npmRun(['proof', '--', '--clear'], env);
 const tests = await npmRun(['jest', '--', ...(patterns.length > 0 ? patterns : proofs)], env);

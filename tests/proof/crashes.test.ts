@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { IS_SOAK, proveApart, PROOF_TIMEOUT_MS, recordFigure, SEED } from '../fixtures/proof.ts';
 import type { Order, Report } from './crashes/explore.ts';
@@ -9,8 +10,15 @@ const REAL_INDEX_STATES_MIN = IS_SOAK ? 100_000 : 2_000;
 const STRIDE = 2;
 const ROUNDS_APART = 1_000_000;
 
-const explore = (order: Order) =>
-  proveApart<Report>(new URL('crashes/explore.ts', import.meta.url), order);
+const PROGRESS = join(import.meta.dirname, '..', '..', 'coverage', 'soak');
+
+/** Hours of it may be stopped, and go on with the same seed. */
+const explore = (order: Order) => {
+  const name = `crashes-${order.seed}${order.realIndex === true ? '-index' : ''}.json`;
+  const kept = IS_SOAK ? { progress: join(PROGRESS, name) } : {};
+  const script = new URL('crashes/explore.ts', import.meta.url);
+  return proveApart<Report>(script, { ...order, ...kept });
+};
 
 describe('a power cut at any operation of the disk', () => {
   test(

@@ -3,6 +3,7 @@
 import { type BrokenState, exploreCrashes, WORKLOADS } from '../../../src/testkit.ts';
 import { named } from '../../fixtures/named.ts';
 import { RealIndex } from './realIndex.ts';
+import { Progress } from './progress.ts';
 import { openFileStore } from './subject.ts';
 
 export interface Order {
@@ -19,6 +20,8 @@ export interface Order {
   readonly workloads?: readonly string[];
   /** Stops after so many broken states. Default: 1. */
   readonly brokenMax?: number;
+  /** Where it keeps what it has seen, to go on there. Default: nowhere. */
+  readonly progress?: string;
 }
 
 export interface Report {
@@ -27,7 +30,7 @@ export interface Report {
   /** Of them, those that were examined to the end: the others had become the same as one of these. */
   readonly whole: number;
   readonly crashes: number;
-  /** Rounds that were begun. */
+  /** Rounds that were played. */
   readonly rounds: number;
   readonly broken: readonly (BrokenState & { readonly replay: string })[];
 }
@@ -47,27 +50,31 @@ const subject = index === undefined ? { open: openFileStore } : { open: index.op
 const byName = Object.fromEntries(WORKLOADS.map((workload) => [workload.name, workload]));
 const chosen = order.workloads?.map((name) => named(byName, name)) ?? WORKLOADS;
 const broken: Report['broken'][number][] = [];
-const distinct = new Set<string>();
-let [whole, crashes, rounds] = [0, 0, 0];
+const progress = new Progress(order.progress);
+const { states: distinct } = progress;
 const isDone = () => distinct.size >= statesMin || broken.length >= brokenMax;
 try {
-  for (; !isDone(); rounds++) {
+  while (!isDone()) {
+    const { rounds } = progress.totals;
     const seed = order.seed + rounds * (order.stride ?? 1);
     const usual = realIndex ? REAL_INDEX_SHARE : rounds === 0 ? 1 : LATER_SHARE;
     const share = order.share ?? usual;
+    const round = { whole: 0, crashes: 0 };
     for (const workload of chosen) {
       if (isDone()) break;
       const options = { seed, share, workload, brokenMax, distinct };
       const explored = await exploreCrashes({ ...subject, ...options });
-      whole += explored.whole;
-      crashes += explored.crashes;
+      round.whole += explored.whole;
+      round.crashes += explored.crashes;
       const alone = { seed, statesMin: 1, share, realIndex, workloads: [workload.name] };
       const replay = `node tests/proof/crashes/explore.ts '${JSON.stringify(alone)}'`;
       broken.push(...explored.broken.map((state) => ({ ...state, replay })));
     }
+    // What was found is found again, by the same seed, until it is mended.
+    if (broken.length === 0) progress.add(round);
   }
 } finally {
   index?.remove();
 }
-const states = distinct.size;
-process.stdout.write(JSON.stringify({ states, whole, crashes, rounds, broken } satisfies Report));
+const report: Report = { states: distinct.size, ...progress.totals, broken };
+process.stdout.write(JSON.stringify(report));
