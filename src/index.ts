@@ -1,5 +1,9 @@
+export { connectDatabase } from './lib/db.ts';
+export type * from './lib/db.ts';
 export { type ErrorCode, ERROR_CODES, isStoreError, StoreError } from './lib/errors.ts';
 export { FILE_STORE_DEFAULTS, LIMITS } from './lib/limits.ts';
+export { describeDifference, Migrator, OWN_MIGRATIONS, ownMigrator } from './lib/migrations.ts';
+export type * from './lib/migrations.ts';
 export type * from './lib/model/commands.ts';
 export type {
   Artifact,
@@ -26,4 +30,4 @@ export { createMemoryFileSystem } from './lib/ports/memoryFileSystem.ts';
 export type { Random } from './lib/ports/random.ts';
 export { openStore, repairStore } from './lib/store.ts';
 export type * from './lib/store/contract.ts';
-export type { FileStoreTuning, OpenOptions } from './lib/store/options.ts';
+export type { FileStoreTuning, MigrateMode, OpenOptions } from './lib/store/options.ts';

@@ -52,3 +52,10 @@ export {
   swappedSectors,
   zeroedSectors,
 } from './testkit/bitFlips.ts';
+export {
+  type ProxyCut,
+  type ProxyDirection,
+  type ProxyMode,
+  TcpProxy,
+  type TcpProxyOptions,
+} from './testkit/tcpProxy.ts';

@@ -1,5 +1,5 @@
-/** The first with `node:sqlite`, which holds the index and the lock of a store. */
-const NEEDED = [22, 15] as const;
+/** The first whose `node:sqlite` tells whether a transaction is open: it holds the index and the lock. */
+const NEEDED = [22, 16] as const;
 
 /** What the user of an older Node is told; `undefined` when this one will do. */
 export function refusalOf(version: string): string | undefined {

@@ -4,6 +4,7 @@ import { artifacts } from './commands/artifacts.ts';
 import { cat } from './commands/cat.ts';
 import { events } from './commands/events.ts';
 import { ls } from './commands/ls.ts';
+import { migrate } from './commands/migrate.ts';
 import { record } from './commands/record.ts';
 import { repair } from './commands/repair.ts';
 import { resume } from './commands/resume.ts';
@@ -28,6 +29,7 @@ const VERBS: readonly Verb[] = [
   verify,
   repair,
   stats,
+  migrate,
 ];
 
 /** Runs `holdfast` with these arguments and gives the exit code. It never rejects. */

@@ -69,8 +69,9 @@ export const ERROR_CODES = {
   },
   STORAGE_FAILED: {
     retryable: true,
-    meaning: 'The disk refused an operation; nothing of the call was stored.',
-    remedy: 'Look at the cause; mend the disk or its permissions and call again.',
+    meaning:
+      'The disk or the database refused, or was not reached; nothing of the call was stored.',
+    remedy: 'Look at the cause; mend the disk, its permissions or the connection, and call again.',
   },
   JOURNAL_CORRUPT: {
     retryable: false,
@@ -106,6 +107,86 @@ export const ERROR_CODES = {
     retryable: false,
     meaning: 'The store has been closed.',
     remedy: 'Open it again.',
+  },
+  POOL_EXHAUSTED: {
+    retryable: true,
+    meaning: 'No database connection became free in time, or too many callers wait for one.',
+    remedy: 'Call again later; let transactions be shorter, or raise `connectionsMax`.',
+  },
+  NESTED_CONNECTION: {
+    retryable: false,
+    meaning: 'A transaction asked its database for a second connection.',
+    remedy: 'Use the `tx` that the callback was given.',
+  },
+  QUERY_TIMEOUT: {
+    retryable: true,
+    meaning: 'A statement took longer than it was allowed to, and was cancelled.',
+    remedy: 'Look at its plan and at what it waits for, or raise `statementTimeoutMs`.',
+  },
+  LOCK_TIMEOUT: {
+    retryable: true,
+    meaning: 'A lock of the database was held by another for too long.',
+    remedy: 'Call again; find the long transaction that holds it.',
+  },
+  SERIALIZATION_FAILED: {
+    retryable: true,
+    meaning: 'A deadlock or a serialization failure came back at every try.',
+    remedy: 'Call again; let transactions touch the same rows in the same order.',
+  },
+  CONSTRAINT_VIOLATED: {
+    retryable: false,
+    meaning: 'The database refused a row: a constraint forbids it.',
+    remedy: 'Look at the cause; it names the constraint.',
+  },
+  QUERY_FAILED: {
+    retryable: false,
+    meaning: 'The database refused a statement.',
+    remedy: 'Look at the cause, and correct the statement or its parameters.',
+  },
+  UNSUPPORTED: {
+    retryable: false,
+    meaning: 'This database or backend cannot do that.',
+    remedy: 'Use the backend that the message names.',
+  },
+  MIGRATION_INVALID: {
+    retryable: false,
+    meaning: 'A migration cannot be read, depends on what is not there, or cannot be undone.',
+    remedy: 'Correct the file that the message names.',
+  },
+  MIGRATION_EDITED: {
+    retryable: false,
+    meaning: 'A migration was changed after it had been applied.',
+    remedy: 'Bring the file back as it was, and put the change into a new migration.',
+  },
+  MIGRATION_MISSING: {
+    retryable: false,
+    meaning: 'A migration was applied here and is not among the files any more.',
+    remedy: 'Bring the file back, or deploy the program that has it.',
+  },
+  MIGRATION_LATE: {
+    retryable: false,
+    meaning: 'A migration is older than one that was applied already.',
+    remedy: 'Give it a newer name, so that it runs last everywhere.',
+  },
+  MIGRATION_FAILED: {
+    retryable: false,
+    meaning: 'A migration or its check failed; what it did in a transaction was rolled back.',
+    remedy: 'Look at the cause; one without a transaction needs `holdfast migrate repair`.',
+  },
+  SCHEMA_OUTDATED: {
+    retryable: false,
+    meaning: 'The database lacks migrations that this program needs.',
+    remedy: 'Run `holdfast migrate up --store …`, or open with `migrate: "auto"`.',
+  },
+  SCHEMA_TOO_NEW: {
+    retryable: false,
+    meaning: 'The database was migrated by a newer version of the program.',
+    remedy: 'Deploy that version, or a newer one.',
+  },
+  SCHEMA_DRIFTED: {
+    retryable: false,
+    meaning: 'The schema is not as the migrations left it.',
+    remedy: 'Undo the change; or accept it with `holdfast migrate repair --accept-drift`.',
   },
   ABORTED: {
     retryable: true,

@@ -26,14 +26,14 @@ describe('the program', () => {
     expect(await ended(child)).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: 'holdfast: needs Node >= 22.15, found v22.14.0 — use a newer Node\n',
+      stderr: 'holdfast: needs Node >= 22.16, found v22.14.0 — use a newer Node\n',
     });
   });
 
   test.each([
     ['20.20.2', false],
     ['22.14.9', false],
-    ['22.15.0', true],
+    ['22.16.0', true],
     ['23.0.0', true],
     ['24.1.0', true],
   ])('needs a Node with node:sqlite: %s', (version, fine) => {

@@ -1,3 +1,5 @@
+import { StoreError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
 import type { Change } from './change.ts';
 import type { ArtifactRow, EventRow, RunRow, StepRow } from './entities.ts';
 import { type Encoded, type JsonValue, NULL_PAYLOAD } from './payload.ts';
@@ -53,6 +55,16 @@ export function changeToText(change: Change): string {
     case 'artifact.put':
       return `${head},"artifact":${artifactToText(change.artifact)}}`;
   }
+}
+
+/** The changes of one commit, with commas in between. `LIMIT_EXCEEDED` when they are too many. */
+export function commitToText(changes: readonly Change[]): string {
+  const text = changes.map(changeToText).join(',');
+  if (text.length * 3 <= LIMITS.commitBytesMax) return text;
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= LIMITS.commitBytesMax) return text;
+  const message = `one commit holds ${LIMITS.commitBytesMax} bytes at most; this has ${bytes}`;
+  throw new StoreError('LIMIT_EXCEEDED', `${message}: keep large bytes in artifacts`);
 }
 
 type Parsed = Readonly<Record<string, JsonValue>>;

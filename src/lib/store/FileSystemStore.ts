@@ -21,19 +21,20 @@ import type {
   WatchOptions,
 } from './contract.ts';
 import { ArtifactManagementService } from './FileSystemStore/ArtifactManagementService.ts';
-import { type Blobs, ReplayedBlobs } from './FileSystemStore/blobs.ts';
-import { toCursor } from './FileSystemStore/cursor.ts';
+import { type Blobs, ReplayedBlobs } from './commands/blobs.ts';
+import { toCursor } from './commands/cursor.ts';
+import { transactionOver } from './commands/staging.ts';
 import { EventManagementService } from './FileSystemStore/EventManagementService.ts';
 import { acquireStoreLock, noLock } from './FileSystemStore/lock.ts';
 import { repairRooms } from './FileSystemStore/repair.ts';
 import { type Environment, openRooms, type Rooms } from './FileSystemStore/rooms.ts';
 import { RunManagementService } from './FileSystemStore/RunManagementService.ts';
 import { StepManagementService } from './FileSystemStore/StepManagementService.ts';
-import { runTransaction, transactionOver } from './FileSystemStore/transaction.ts';
+import { runTransaction } from './FileSystemStore/transaction.ts';
 import { verifyStore } from './FileSystemStore/verify.ts';
 import { watchCommits } from './FileSystemStore/watch.ts';
-import type { RunWriter } from './FileSystemStore/writer.ts';
-import type { FileStoreTuning, OpenOptions } from './options.ts';
+import type { RunWriter } from './commands/writer.ts';
+import { type FileStoreTuning, OPEN_OPTIONS, type OpenOptions } from './options.ts';
 
 export interface StorePlace {
   readonly root: string;
@@ -45,15 +46,6 @@ export interface StorePlace {
   readonly fileSystem: FileSystem;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set([
-  ...Object.keys(FILE_STORE_DEFAULTS),
-  'readOnly',
-  'create',
-  'signal',
-  'fileSystem',
-  'clock',
-  'random',
-]);
 const VERIFY_OPTIONS: ReadonlySet<string> = new Set<keyof VerifyOptions>(['signal', 'onProgress']);
 
 /**
@@ -123,6 +115,11 @@ export class FileSystemStore implements Store {
     );
   }
 
+  enlist(): never {
+    const message = 'a store in a folder has no transactions of a database to go along with';
+    throw new StoreError('UNSUPPORTED', `${message}: use sqlite: or postgres:`);
+  }
+
   watch(options: WatchOptions = {}): AsyncIterable<Commit> {
     return watchCommits(this.#rooms, options);
   }
@@ -182,7 +179,7 @@ export class FileSystemStore implements Store {
 }
 
 function environmentOf(place: StorePlace, options: OpenOptions): Environment {
-  checkObject(options, 'options', OPTIONS);
+  checkObject(options, 'options', OPEN_OPTIONS);
   return {
     lockStore: place.isPrivate ? noLock : acquireStoreLock,
     tuning: tuningOf(options),

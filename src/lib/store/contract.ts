@@ -8,6 +8,7 @@ import type {
   StepPatch,
   WriteOptions,
 } from '../model/commands.ts';
+import type { Queryable } from '../db.ts';
 import type { Artifact, Run, RunEvent, RunStatus, Step, StepStatus } from '../model/entities.ts';
 import type { PublicChange } from '../model/publicChange.ts';
 
@@ -267,6 +268,13 @@ export interface Store extends AsyncDisposable {
     runIds: string | readonly string[],
     work: (tx: Transaction) => Promise<T>,
   ): Promise<T>;
+  /**
+   * What is done through the returned calls goes along with a transaction of the caller's own, begun by
+   * `connectDatabase(…).transaction` on the same database: staged, sent after its callback has returned
+   * and directly before its COMMIT; both are stored or neither. If another writer moved one of the runs
+   * meanwhile, that callback runs again. `UNSUPPORTED` for a store that is no database.
+   */
+  enlist(tx: Queryable): Transaction;
   /**
    * Where it begins is settled at this call: what becomes durable between it and the first `next()`
    * is given. It never throws here; the first `next()` rejects with `STORE_CLOSED`,

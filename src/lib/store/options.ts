@@ -1,8 +1,10 @@
+import { FILE_STORE_DEFAULTS } from '../limits.ts';
+import type { DatabaseOptions } from '../db.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FileSystem } from '../ports/fileSystem.ts';
 import type { Random } from '../ports/random.ts';
 
-/** Sizes and times of the file-system store; `FILE_STORE_DEFAULTS` names and explains them. */
+/** Sizes and times of a store in a folder; `FILE_STORE_DEFAULTS` names and explains them. */
 export interface FileStoreTuning {
   readonly queueBytesMax: number;
   readonly batchBytesMax: number;
@@ -16,6 +18,8 @@ export interface FileStoreTuning {
   readonly lockWaitMs: number;
 }
 
+export type MigrateMode = 'auto' | 'check' | 'never';
+
 export interface OpenOptions extends Partial<FileStoreTuning> {
   /**
    * Serve reads only. Of the store's files only `lock.db` and `owner.json` are written: a reader
@@ -26,7 +30,28 @@ export interface OpenOptions extends Partial<FileStoreTuning> {
   readonly create?: boolean | undefined;
   /** Ends the wait for another owner. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * What becomes of a database whose schema is not the newest: `auto` migrates it, `check` refuses with
+   * `SCHEMA_OUTDATED`, `never` does not look. Default: `check` for PostgreSQL, `auto` for SQLite. A
+   * folder needs none.
+   */
+  readonly migrate?: MigrateMode | undefined;
+  /** Pool, time-outs and retries of a database. A folder has none. */
+  readonly database?: DatabaseOptions | undefined;
   readonly fileSystem?: FileSystem | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;
 }
+
+/** The same for every backend: what one does not need is no mistake when a URL changes. */
+export const OPEN_OPTIONS: ReadonlySet<string> = new Set([
+  ...Object.keys(FILE_STORE_DEFAULTS),
+  'readOnly',
+  'create',
+  'signal',
+  'migrate',
+  'database',
+  'fileSystem',
+  'clock',
+  'random',
+]);

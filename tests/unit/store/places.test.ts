@@ -101,13 +101,13 @@ describe('a store on disk', () => {
     'file:',
     'memory',
     'https://example.org',
-    'postgres://x',
+    'mysql://x',
     '/folder',
     'file://host/x',
     'file:///a%2Fb',
   ])('is not named by %p', async (url) => {
     const { message } = await refusal(openStore(url), 'INVALID_ARGUMENT');
-    expect(message).toContain('file:./folder or memory:');
+    expect(message).toContain('use file:./folder, sqlite:./file.db, postgres://… or memory:');
     await refusal(repairStore(url), 'INVALID_ARGUMENT');
   });
 

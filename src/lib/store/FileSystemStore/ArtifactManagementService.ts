@@ -13,9 +13,9 @@ import type {
   Page,
   PageOptions,
 } from '../contract.ts';
-import type { Blobs } from './blobs.ts';
-import { checkLimit, fromListCursor, PagedListing, toListCursor } from './listing.ts';
-import type { RunWriter } from './writer.ts';
+import type { Blobs } from '../commands/blobs.ts';
+import { checkLimit, fromListCursor, PagedListing, toListCursor } from '../commands/listing.ts';
+import type { RunWriter } from '../commands/writer.ts';
 
 interface ListOptions extends PageOptions {
   readonly allVersions?: boolean | undefined;

@@ -1,3 +1,4 @@
+import { isStoreError } from '../../errors.ts';
 import { checkId, checkInteger, checkObject } from '../../model/check.ts';
 import type { NewEvent } from '../../model/commands.ts';
 import type { Context, Decision } from '../../model/decision.ts';
@@ -6,9 +7,14 @@ import { decideAppendEvent } from '../../model/event.ts';
 import { toEvent } from '../../model/represent.ts';
 import type { RunState } from '../../model/runState.ts';
 import type { EventListOptions, Events, EventTailOptions, Listing, Page } from '../contract.ts';
-import type { EventReader } from './eventReader.ts';
-import { checkLimit, numberFromListCursor, PagedListing, toListCursor } from './listing.ts';
-import type { RunWriter } from './writer.ts';
+import {
+  checkLimit,
+  numberFromListCursor,
+  PagedListing,
+  toListCursor,
+} from '../commands/listing.ts';
+import type { StoredEvents } from '../commands/storedEvents.ts';
+import type { RunWriter } from '../commands/writer.ts';
 
 const LIST_OPTIONS: ReadonlySet<string> = new Set<keyof EventListOptions>([
   'after',
@@ -24,21 +30,24 @@ const TAIL_PAGE = 100;
 /** `store.events`, and `tx.events` over a transaction's staging. */
 export class EventManagementService implements Events {
   readonly #writer: RunWriter;
-  readonly #reader: EventReader;
+  readonly #reader: StoredEvents;
 
-  constructor(writer: RunWriter, reader: EventReader) {
+  constructor(writer: RunWriter, reader: StoredEvents) {
     this.#writer = writer;
     this.#reader = reader;
   }
 
   /** Whether a key was used before is asked in the very tick of the decision. */
   async append(runId: string, input: NewEvent): Promise<RunEvent> {
+    const key = (input as NewEvent | undefined)?.idempotencyKey;
+    const asked = typeof key === 'string' ? key : undefined;
     for (let stored: EventRow | undefined; ;) {
       const attempt = new Append(this.#reader, runId, input, stored);
       await this.#writer.write(
         runId,
         (state, context) => attempt.decide(state, context),
         () => undefined,
+        asked,
       );
       if (attempt.event !== undefined) return toEvent(runId, attempt.event);
       stored = await this.#reader.one(runId, attempt.missing);
@@ -75,8 +84,25 @@ export class EventManagementService implements Events {
     while (signal?.aborted !== true) {
       for (const row of rows) yield toEvent(runId, row);
       after = rows.at(-1)?.seq ?? after;
-      if (rows.length < TAIL_PAGE && !(await this.#reader.more(runId, after, signal))) return;
-      rows = await this.#reader.read(runId, after, TAIL_PAGE);
+      const next = await this.#next(runId, after, rows.length, signal);
+      if (next === undefined) return;
+      rows = next;
+    }
+  }
+
+  /** The events to come; `undefined` when there will be none, for the store was closed, too. */
+  async #next(
+    runId: string,
+    after: number,
+    count: number,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly EventRow[] | undefined> {
+    try {
+      if (count < TAIL_PAGE && !(await this.#reader.more(runId, after, signal))) return undefined;
+      return await this.#reader.read(runId, after, TAIL_PAGE);
+    } catch (error) {
+      if (isStoreError(error, 'STORE_CLOSED')) return undefined;
+      throw error;
     }
   }
 }
@@ -85,12 +111,12 @@ export class EventManagementService implements Events {
 class Append {
   event: EventRow | undefined;
   missing = 0;
-  readonly #reader: EventReader;
+  readonly #reader: StoredEvents;
   readonly #runId: string;
   readonly #input: NewEvent;
   readonly #stored: EventRow | undefined;
 
-  constructor(reader: EventReader, runId: string, input: NewEvent, stored: EventRow | undefined) {
+  constructor(reader: StoredEvents, runId: string, input: NewEvent, stored: EventRow | undefined) {
     this.#reader = reader;
     this.#runId = runId;
     this.#input = input;

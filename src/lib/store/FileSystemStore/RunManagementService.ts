@@ -12,8 +12,8 @@ import {
 import type { RunState } from '../../model/runState.ts';
 import type { Listing, Page, RunFilter, Runs } from '../contract.ts';
 import { StoreError } from '../../errors.ts';
-import { PagedListing } from './listing.ts';
-import type { RunWriter } from './writer.ts';
+import { PagedListing } from '../commands/listing.ts';
+import type { RunWriter } from '../commands/writer.ts';
 
 /** `store.runs`, and `tx.runs` over a transaction's staging. */
 export class RunManagementService implements Runs {

@@ -7,8 +7,13 @@ import type { RunState } from '../../model/runState.ts';
 import { decideCreateStep, decideResetStep, decideUpdateStep } from '../../model/step.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Listing, Page, StepFilter, Steps } from '../contract.ts';
-import { checkLimit, numberFromListCursor, PagedListing, toListCursor } from './listing.ts';
-import type { RunWriter } from './writer.ts';
+import {
+  checkLimit,
+  numberFromListCursor,
+  PagedListing,
+  toListCursor,
+} from '../commands/listing.ts';
+import type { RunWriter } from '../commands/writer.ts';
 
 const STEP_FILTER: ReadonlySet<string> = new Set<keyof StepFilter>([
   'status',

@@ -1,6 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { isStoreError, StoreError } from '../../errors.ts';
-import { LIMITS } from '../../limits.ts';
 import type { Change } from '../../model/change.ts';
 import { checkId } from '../../model/check.ts';
 import type { Context } from '../../model/decision.ts';
@@ -8,14 +6,15 @@ import type { RunRow } from '../../model/entities.ts';
 import { uuidv7 } from '../../model/ids.ts';
 import { EMPTY_RUN } from '../../model/represent.ts';
 import type { RunState } from '../../model/runState.ts';
-import { changeToText } from '../../model/text.ts';
+import { commitToText } from '../../model/text.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
 import type { RunIndex } from '../index/RunIndex.ts';
 import type { Journal } from './journal.ts';
 import type { LiveRun } from './liveRun.ts';
 import type { LiveRuns } from './liveRuns.ts';
-import type { Decide, RunWriter } from './writer.ts';
+import { ActiveTransactions } from '../commands/staging.ts';
+import type { Decide, RunWriter } from '../commands/writer.ts';
 
 export interface CommitterParts {
   readonly journal: Journal;
@@ -31,17 +30,11 @@ export interface CommitterParts {
   readonly onSettled: (live: LiveRun) => void;
 }
 
-/** The runs of the transaction in whose callback we are; `ended` once that has returned. */
-export interface ActiveTransaction {
-  readonly runIds: ReadonlySet<string>;
-  ended: boolean;
-}
-
 const UUID_BYTES = 16;
 
 /** The way of every write: decide, queue, be durable, be applied, answer. */
 export class Committer implements RunWriter {
-  readonly active = new AsyncLocalStorage<ActiveTransaction>();
+  readonly transactions = new ActiveTransactions();
   readonly runs: LiveRuns;
   readonly #parts: CommitterParts;
   #closed = false;
@@ -56,7 +49,7 @@ export class Committer implements RunWriter {
   /** One write, from call to disk. Resolves when it is durable (W1). */
   async write<T>(runId: string, decide: Decide, answer: (state: RunState) => T): Promise<T> {
     checkId(runId, 'runId');
-    this.refuseNested([runId]);
+    this.transactions.refuseNested([runId]);
     if (this.#isCrowded) await this.admit();
     let live;
     while ((live = this.ready(runId)) === undefined) await this.makeReady(runId);
@@ -152,8 +145,7 @@ export class Committer implements RunWriter {
   /** Queues one commit of these changes; nothing else ran since they were decided. */
   enqueue(lives: readonly LiveRun[], changes: readonly Change[]): Promise<void> {
     const { journal, index, onSettled } = this.#parts;
-    const text = changes.map(changeToText).join(',');
-    checkCommitBytes(text);
+    const text = commitToText(changes);
     const durability = new Promise<void>((resolve, reject) => {
       journal.append({
         at: journal.now(),
@@ -189,15 +181,6 @@ export class Committer implements RunWriter {
 
   freshId(): string {
     return uuidv7(this.#parts.clock.now(), this.#parts.random.bytes(UUID_BYTES));
-  }
-
-  refuseNested(runIds: readonly string[]): void {
-    const active = this.active.getStore();
-    if (active === undefined || active.ended) return;
-    const nested = runIds.find((id) => active.runIds.has(id));
-    if (nested === undefined) return;
-    const message = `run ${nested} is held by the transaction around this call: write through tx`;
-    throw new StoreError('NESTED_TRANSACTION', message, { id: nested });
   }
 
   get isClosed(): boolean {
@@ -247,12 +230,4 @@ export function indexKeys(index: RunIndex, runId: string, changes: readonly Chan
 export function indexedRun(live: LiveRun, row: RunRow) {
   const { createdPosition, position, parts } = live;
   return { row, createdPosition, position, parts };
-}
-
-function checkCommitBytes(text: string): void {
-  if (text.length * 3 <= LIMITS.commitBytesMax) return;
-  const bytes = Buffer.byteLength(text);
-  if (bytes <= LIMITS.commitBytesMax) return;
-  const message = `one commit holds ${LIMITS.commitBytesMax} bytes at most; this has ${bytes}`;
-  throw new StoreError('LIMIT_EXCEEDED', `${message}: keep large bytes in artifacts`);
 }

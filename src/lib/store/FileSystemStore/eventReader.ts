@@ -5,7 +5,8 @@ import type { RunIndex } from '../index/RunIndex.ts';
 import type { Committer } from './committer.ts';
 import type { EventTail } from './eventTail.ts';
 import { lostPart, type RunFiles, type RunPart } from './runFiles.ts';
-import type { Signal } from './signal.ts';
+import type { Signal } from '../commands/signal.ts';
+import type { StoredEvents } from '../commands/storedEvents.ts';
 
 export interface EventReaderParts {
   readonly committer: Committer;
@@ -16,7 +17,7 @@ export interface EventReaderParts {
 }
 
 /** Durable events of a run: those of its run files, then those that memory still holds. */
-export class EventReader {
+export class EventReader implements StoredEvents {
   readonly #parts: EventReaderParts;
 
   constructor(parts: EventReaderParts) {

@@ -7,7 +7,7 @@ import { LogReader } from './journal/log.ts';
 import type { RecoveredJournal } from './journal/recover.ts';
 import type { SegmentInfo } from './journal/segment.ts';
 import { SegmentWriter, type SegmentWriterParts } from './journal/segmentWriter.ts';
-import { Signal } from './signal.ts';
+import { Signal } from '../commands/signal.ts';
 
 export { LogReader } from './journal/log.ts';
 export {

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { isStoreError, type StoreError } from '../../errors.ts';
 import type { Finding } from '../contract.ts';
 import { IndexUnusable, RunIndex } from '../index/RunIndex.ts';
-import type { Identity } from './cursor.ts';
+import type { Identity } from '../commands/cursor.ts';
 import type { FileOperationService } from './FileOperationService.ts';
 import { corrupt, type RecoveredJournal } from './journal.ts';
 import type { Layout } from './layout.ts';

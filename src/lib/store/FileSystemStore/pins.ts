@@ -1,7 +1,7 @@
 import { StoreError } from '../../errors.ts';
 import { checkGiven, checkInteger, checkName } from '../../model/check.ts';
 import type { Pin, Pins } from '../contract.ts';
-import { fromCursor, type Identity, toCursor } from './cursor.ts';
+import { fromCursor, type Identity, toCursor } from '../commands/cursor.ts';
 import type { FileOperationService } from './FileOperationService.ts';
 import type { Journal } from './journal.ts';
 import type { Layout } from './layout.ts';

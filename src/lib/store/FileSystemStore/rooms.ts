@@ -9,7 +9,7 @@ import { BlobFolder } from './blobs.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { closeRooms, forgetClosedMark, READ_ONLY } from './closing.ts';
 import { Committer } from './committer.ts';
-import type { Identity } from './cursor.ts';
+import type { Identity } from '../commands/cursor.ts';
 import type { Damaged } from './damaged.ts';
 import { EventReader } from './eventReader.ts';
 import { FileOperationService } from './FileOperationService.ts';

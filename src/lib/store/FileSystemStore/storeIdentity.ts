@@ -2,7 +2,7 @@ import { StoreError } from '../../errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
 import { uuidv7 } from '../../model/ids.ts';
-import type { Identity } from './cursor.ts';
+import type { Identity } from '../commands/cursor.ts';
 import type { FileOperationService } from './FileOperationService.ts';
 import type { Layout } from './layout.ts';
 import { openSealed, sealedText } from './sealedFile.ts';

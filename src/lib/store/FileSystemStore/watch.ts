@@ -1,8 +1,9 @@
 import { checkId, checkObject } from '../../model/check.ts';
 import { toPublicChange } from '../../model/represent.ts';
+import { refused } from '../commands/refused.ts';
 import type { Commit, WatchOptions } from '../contract.ts';
 import type { Committer } from './committer.ts';
-import { fromCursor, type Identity, toCursor } from './cursor.ts';
+import { fromCursor, type Identity, toCursor } from '../commands/cursor.ts';
 import type { Frame } from './frame.ts';
 import type { Journal } from './journal.ts';
 
@@ -37,11 +38,6 @@ function startOf({ journal, committer, identity }: WatchedLog, options: WatchOpt
   const after =
     options.after === undefined ? durable : fromCursor(identity, options.after, durable);
   return { after, place: journal.log.placeAfter(after) };
-}
-
-// oxlint-disable-next-line require-yield -- there is nothing to give but the refusal
-async function* refused(refusal: unknown): AsyncGenerator<never> {
-  throw refusal;
 }
 
 async function* follow(

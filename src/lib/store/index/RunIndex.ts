@@ -3,9 +3,8 @@ import type { Finding, RunFilter } from '../contract.ts';
 import { IndexDatabase, type IndexIdentity } from './indexDatabase.ts';
 import { IndexUnusable } from './indexError.ts';
 import { fromColumns, type IndexedRun, rowFromText, RUN_COLUMNS } from './indexedRun.ts';
-import { listRuns } from './listRuns.ts';
+import { listRuns, runCursorAfter } from './listRuns.ts';
 import { type PendingRun, PendingRuns, type Stamp } from './pendingRuns.ts';
-import { toRunCursor } from './runCursor.ts';
 import { RunWriter } from './runWriter.ts';
 
 export { IndexUnusable, type IndexedRun, type IndexIdentity };
@@ -165,16 +164,8 @@ export class RunIndex implements Disposable {
   list(filter?: RunFilter): { items: RunRow[]; next: string | null } {
     const { sql, params, limit } = listRuns(filter);
     const found = this.#database.query(sql, params);
-    const last = found.length > limit ? found[limit - 1] : undefined;
-    const next = last && {
-      createdMs: last['created_ms'] as number,
-      createdPosition: last['created_position'] as number,
-      id: last['id'] as string,
-    };
-    return {
-      items: found.slice(0, limit).map(rowFromText),
-      next: next === undefined ? null : toRunCursor(next),
-    };
+    const items = found.slice(0, limit).map(rowFromText);
+    return { items, next: runCursorAfter(found, limit) };
   }
 
   counts(): Record<RunStatus, number> {

@@ -11,7 +11,7 @@ import {
 import { RUN_STATUSES, type RunStatus } from '../../model/entities.ts';
 import { LIMITS } from '../../limits.ts';
 import type { RunFilter } from '../contract.ts';
-import { fromRunCursor, type RunPlace } from './runCursor.ts';
+import { fromRunCursor, type RunPlace, toRunCursor } from './runCursor.ts';
 
 /**
  * A list of runs as one SQL statement for SQLite and PostgreSQL. Its text is made of the constants
@@ -39,8 +39,20 @@ const FILTER: ReadonlySet<string> = new Set<keyof RunFilter>([
   'cursor',
 ]);
 
+/** How the tables of runs and of their tags are called. */
+export interface RunTables {
+  readonly runs: string;
+  readonly tags: string;
+}
+
+/** Those of the index. */
+const INDEX_TABLES: RunTables = { runs: 'runs', tags: 'run_tags' };
+
 /** Newest first. `created_ms` never falls as `created_position` rises, so both say the same. */
-export function listRuns(filter: RunFilter | undefined): ListQuery {
+export function listRuns(
+  filter: RunFilter | undefined,
+  tables: RunTables = INDEX_TABLES,
+): ListQuery {
   const given = checkObject<RunFilter>(filter, 'filter', FILTER);
   const limit =
     given.limit === undefined
@@ -49,7 +61,7 @@ export function listRuns(filter: RunFilter | undefined): ListQuery {
   const binder = new Binder();
   const statuses = checkStatuses(given.status);
   const tags = Object.entries(given.tags === undefined ? {} : checkTags(given.tags, 'filter.tags'));
-  const source = chooseSource(statuses, tags.length > 0);
+  const source = chooseSource(statuses, tags.length > 0, tables);
   const conditions = [
     ...equalities(given, binder),
     ...times(given, source.order, binder),
@@ -63,6 +75,20 @@ export function listRuns(filter: RunFilter | undefined): ListQuery {
   return { sql, params: binder.params, limit };
 }
 
+/** The cursor of the next page; `null` when these rows, one more than asked for, are not there. */
+export function runCursorAfter(
+  rows: readonly Readonly<Record<string, unknown>>[],
+  limit: number,
+): string | null {
+  const last = rows.length > limit ? rows[limit - 1] : undefined;
+  if (last === undefined) return null;
+  return toRunCursor({
+    createdMs: last['created_ms'] as number,
+    createdPosition: last['created_position'] as number,
+    id: last['id'] as string,
+  });
+}
+
 const COLUMNS = (order: Order): string =>
   `r.data AS data, r.id AS id, ${order}.created_ms AS created_ms,` +
   ` ${order}.created_position AS created_position`;
@@ -74,25 +100,29 @@ type Order = 'r' | 't';
 interface Source {
   readonly order: Order;
   readonly from: string;
+  readonly tags: string;
 }
-
-const BY_RUN: Source = { order: 'r', from: 'runs r' };
-const BY_TAG: Source = { order: 't', from: 'run_tags t CROSS JOIN runs r' };
 
 /**
  * A tag is walked, and its runs' statuses looked up, when runs that have succeeded are wanted: they
  * are the many. Otherwise the few with the wanted statuses are walked, and their tags looked up.
  */
-function chooseSource(statuses: readonly RunStatus[], hasTags: boolean): Source {
+function chooseSource(
+  statuses: readonly RunStatus[],
+  hasTags: boolean,
+  { runs, tags }: RunTables,
+): Source {
   const many = statuses.length === 0 || statuses.includes('succeeded');
-  return hasTags && many ? BY_TAG : BY_RUN;
+  return hasTags && many
+    ? { order: 't', from: `${tags} t CROSS JOIN ${runs} r`, tags }
+    : { order: 'r', from: `${runs} r`, tags };
 }
 
 /** One arm a status: each is a range of an index, in order, and the ranges are merged. */
 function armsOf(statuses: readonly RunStatus[], source: Source, binder: Binder): string[][] {
   if (statuses.length === 0) return [[]];
   const bound = statuses.map((status) => binder.bind(status));
-  if (source === BY_TAG) return [[`r.status IN (${bound.join(', ')})`]];
+  if (source.order === 't') return [[`r.status IN (${bound.join(', ')})`]];
   return bound.map((parameter) => [`r.status = ${parameter}`]);
 }
 
@@ -161,9 +191,9 @@ function tagConditions(
 ): string[] {
   return tags.map(([key, value], i) => {
     const [k, v] = [binder.bind(key), binder.bind(value)];
-    if (i === 0 && source === BY_TAG) return `t.key = ${k} AND t.value = ${v} AND r.n = t.run`;
+    if (i === 0 && source.order === 't') return `t.key = ${k} AND t.value = ${v} AND r.n = t.run`;
     return (
-      `EXISTS (SELECT 1 FROM run_tags x WHERE x.key = ${k} AND x.value = ${v}` +
+      `EXISTS (SELECT 1 FROM ${source.tags} x WHERE x.key = ${k} AND x.value = ${v}` +
       ' AND x.created_ms = r.created_ms AND x.created_position = r.created_position' +
       ' AND x.run = r.n)'
     );

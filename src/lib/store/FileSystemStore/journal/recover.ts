@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { Identity } from '../cursor.ts';
+import type { Identity } from '../../commands/cursor.ts';
 import { Damaged } from '../damaged.ts';
 import { type Line, openLine, parseFrame, scanLines } from '../frame.ts';
 import { OPEN } from '../../../ports/fileSystem.ts';

@@ -1,4 +1,4 @@
-import type { Identity } from '../cursor.ts';
+import type { Identity } from '../../commands/cursor.ts';
 import { Damaged } from '../damaged.ts';
 import { sealLine } from '../frame.ts';
 

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { FileSystem } from '../../../ports/fileSystem.ts';
 import type { FileStoreTuning } from '../../options.ts';
-import type { Identity } from '../cursor.ts';
+import type { Identity } from '../../commands/cursor.ts';
 import type { FileOperationService } from '../FileOperationService.ts';
 import type { Layout } from '../layout.ts';
 import type { RecoveredJournal } from './recover.ts';

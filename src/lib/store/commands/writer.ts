@@ -9,8 +9,16 @@ export type Decide = (state: RunState, context: Context) => Decision;
  * service classes serve both, so no command is written twice.
  */
 export interface RunWriter {
-  /** Decides on the run as it stands, makes the changes durable, and answers from the state after. */
-  write<T>(runId: string, decide: Decide, answer: (state: RunState) => T): Promise<T>;
+  /**
+   * Decides on the run as it stands, makes the changes durable, and answers from the state after.
+   * `eventKey`: of the event that is to be appended, for who has to ask whether it is in use.
+   */
+  write<T>(
+    runId: string,
+    decide: Decide,
+    answer: (state: RunState) => T,
+    eventKey?: string,
+  ): Promise<T>;
   /** `write` for the deletion of the run, which may be damaged. */
   delete(runId: string, decide: Decide): Promise<void>;
   /** Answers from what reads may see. */

@@ -1,0 +1,149 @@
+import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseStats } from '../db.ts';
+import { StoreError } from '../errors.ts';
+import type { Connection, Driver } from './connection.ts';
+import { Limit } from './limit.ts';
+import type { Place } from './location.ts';
+import type { DatabaseSettings } from './settings.ts';
+import { SqliteConnection } from './sqlite/SqliteConnection.ts';
+import { sqliteError } from './sqlite/sqliteError.ts';
+import { countConnection } from './sqlite/version.ts';
+
+type SqlitePlace = Place & { readonly dialect: 'sqlite' };
+
+/** The file, or the memory, that a URL names; a file is made when it is missing. */
+export async function openSqlite(place: SqlitePlace, settings: DatabaseSettings): Promise<Driver> {
+  const { path, location } = place;
+  let database: DatabaseSync | undefined;
+  if (!settings.create && path !== ':memory:') refuseMissing(path, location);
+  try {
+    database = new DatabaseSync(path, { timeout: 0 });
+    const forget =
+      path === ':memory:'
+        ? undefined
+        : countConnection(path, versionOf(database), settings.onWarning);
+    const own = database;
+    const close = () => {
+      if (own.isOpen) own.close();
+      forget?.();
+    };
+    const driver = new SqliteDriver(database, location, settings, close);
+    await configure(driver, settings).catch((error: unknown) => {
+      close();
+      throw error;
+    });
+    return driver;
+  } catch (error) {
+    if (database?.isOpen === true) database.close();
+    throw sqliteError(error);
+  }
+}
+
+/** SQLite makes what it opens for writing; for reading it asks that it be there. */
+function refuseMissing(path: string, location: string): void {
+  try {
+    new DatabaseSync(path, { readOnly: true }).close();
+  } catch (cause) {
+    throw new StoreError('NOT_FOUND', `there is no database ${location}`, { id: location, cause });
+  }
+}
+
+/** The log and its sync at every commit: nothing that was acknowledged is lost with the power. */
+async function configure(driver: SqliteDriver, settings: DatabaseSettings): Promise<void> {
+  if (driver.location === 'sqlite::memory:') return;
+  const mode = await driver.setting('journal_mode = WAL');
+  await driver.setting('synchronous = FULL');
+  if (mode !== 'wal') {
+    settings.onWarning(
+      `${driver.location} cannot keep a write-ahead log: it is in mode ${String(mode)}`,
+    );
+  }
+}
+
+/** A database that its caller has opened keeps its settings; only waiting inside SQLite is put off. */
+export async function adoptSqlite(
+  database: DatabaseSync,
+  settings: DatabaseSettings,
+): Promise<Driver> {
+  if (!database.isOpen) throw new StoreError('STORE_CLOSED', 'SQLite: the database is not open');
+  const file = database.location();
+  const location = `sqlite:${file ?? ':memory:'}`;
+  const forget =
+    file === null ? undefined : countConnection(file, versionOf(database), settings.onWarning);
+  const driver = new SqliteDriver(database, location, settings, () => {
+    if (database.isOpen) database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+    forget?.();
+  });
+  const busyTimeoutMs = Number(await driver.setting('busy_timeout'));
+  await driver.setting('busy_timeout = 0');
+  const synchronous = Number(await driver.setting('synchronous'));
+  if (file !== null && synchronous < SYNCHRONOUS_FULL) {
+    settings.onWarning(`${location} loses its last commits with the power: set synchronous = FULL`);
+  }
+  return driver;
+}
+
+const SYNCHRONOUS_FULL = 2;
+
+function versionOf(database: DatabaseSync): string {
+  return String(database.prepare('SELECT sqlite_version() AS version').get()?.['version']);
+}
+
+class SqliteDriver implements Driver {
+  readonly dialect = 'sqlite';
+  readonly location: string;
+  readonly #database: DatabaseSync;
+  readonly #connection: SqliteConnection;
+  readonly #close: () => void;
+  readonly #settings: DatabaseSettings;
+  #isInUse = false;
+
+  constructor(
+    database: DatabaseSync,
+    location: string,
+    settings: DatabaseSettings,
+    close: () => void,
+  ) {
+    this.#database = database;
+    this.location = location;
+    this.#settings = settings;
+    this.#connection = new SqliteConnection(database, settings);
+    this.#close = close;
+  }
+
+  /** Sets or asks for a `PRAGMA`; waits for locks. */
+  async setting(pragma: string): Promise<unknown> {
+    const limit = new Limit(this.#settings.clock, {});
+    const sql = `PRAGMA ${pragma}`;
+    const { rows } = await this.#connection.run({ sql, params: [], isReadOnly: true }, limit);
+    return Object.values(rows[0] ?? {})[0];
+  }
+
+  connect(): Promise<Connection> {
+    this.#isInUse = true;
+    return Promise.resolve(this.#connection);
+  }
+
+  async release(): Promise<void> {
+    // A session may have begun a transaction and not ended it.
+    if (this.#connection.isInTransaction) await this.#connection.rollback();
+    this.#isInUse = false;
+  }
+
+  listen(): Promise<never> {
+    const message = 'SQLite cannot notify other connections; PostgreSQL can';
+    return Promise.reject(new StoreError('UNSUPPORTED', message));
+  }
+
+  stats(): Pick<DatabaseStats, 'connections' | 'idle' | 'prepared'> {
+    const { hits, misses } = this.#connection.statements;
+    const connections = this.#database.isOpen ? 1 : 0;
+    return { connections, idle: this.#isInUse ? 0 : connections, prepared: { hits, misses } };
+  }
+
+  async close(): Promise<void> {
+    this.#connection.statements.clear();
+    if (this.#connection.isInTransaction) await this.#connection.rollback();
+    this.#close();
+  }
+}

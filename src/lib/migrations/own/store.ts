@@ -1,0 +1,284 @@
+import type { Dialect } from '../../db.ts';
+import type { Migration } from '../migration.ts';
+
+const TYPES = {
+  postgres: {
+    text: 'text COLLATE "C"',
+    number: 'bigint',
+    key: 'bigserial PRIMARY KEY',
+    blob: 'bytea',
+  },
+  sqlite: { text: 'TEXT', number: 'INTEGER', key: 'INTEGER PRIMARY KEY', blob: 'BLOB' },
+} as const;
+
+/**
+ * The tables of a database store. Rows are JSON text as in a journal, never `jsonb`, which would
+ * change numbers and refuse `\\u0000`; the columns that filters look at stand beside it. Times are
+ * milliseconds since 1970.
+ */
+function schemaOf(dialect: Dialect): string {
+  const { text, number, key, blob } = TYPES[dialect];
+  const partitioned = dialect === 'postgres' ? ' PARTITION BY RANGE (position)' : '';
+  // Rows that change often find room beside them, and no index needs to know.
+  const roomy = dialect === 'postgres' ? ' WITH (fillfactor = 70)' : '';
+  const tables = `
+CREATE TABLE holdfast_store (
+  only_row ${number} PRIMARY KEY CHECK (only_row = 1),
+  store_id ${text} NOT NULL,
+  timeline ${number} NOT NULL,
+  created_ms ${number} NOT NULL
+);
+CREATE TABLE holdfast_log_head (
+  only_row ${number} PRIMARY KEY CHECK (only_row = 1),
+  position ${number} NOT NULL,
+  at_ms ${number} NOT NULL
+);
+INSERT INTO holdfast_log_head VALUES (1, 0, 0);
+CREATE TABLE holdfast_changes (
+  position ${number} PRIMARY KEY,
+  at_ms ${number} NOT NULL,
+  data ${text} NOT NULL
+)${partitioned};
+CREATE TABLE holdfast_runs (
+  n ${key},
+  id ${text} NOT NULL UNIQUE,
+  created_ms ${number} NOT NULL,
+  created_position ${number} NOT NULL,
+  workflow ${text} NOT NULL,
+  project ${text},
+  parent_run_id ${text},
+  parent_step_id ${text},
+  status ${text} NOT NULL,
+  ended_ms ${number},
+  tags ${text} NOT NULL,
+  head ${number} NOT NULL,
+  last_seq ${number} NOT NULL,
+  data ${text} NOT NULL
+)${roomy};
+CREATE INDEX holdfast_runs_by_creation ON holdfast_runs (created_ms, created_position, id);
+CREATE INDEX holdfast_runs_by_status ON holdfast_runs (status, created_ms, created_position, id);
+CREATE INDEX holdfast_runs_by_workflow ON holdfast_runs (workflow, created_ms, created_position);
+CREATE INDEX holdfast_runs_by_workflow_status
+  ON holdfast_runs (workflow, status, created_ms, created_position);
+CREATE INDEX holdfast_runs_by_project ON holdfast_runs (project, created_ms, created_position)
+  WHERE project IS NOT NULL;
+CREATE INDEX holdfast_runs_by_parent_run
+  ON holdfast_runs (parent_run_id, created_ms, created_position) WHERE parent_run_id IS NOT NULL;
+CREATE INDEX holdfast_runs_by_parent_step
+  ON holdfast_runs (parent_step_id, created_ms, created_position) WHERE parent_step_id IS NOT NULL;
+CREATE TABLE holdfast_run_tags (
+  key ${text} NOT NULL,
+  value ${text} NOT NULL,
+  created_ms ${number} NOT NULL,
+  created_position ${number} NOT NULL,
+  run ${number} NOT NULL,
+  PRIMARY KEY (key, value, created_ms, created_position, run)
+);
+CREATE INDEX holdfast_run_tags_by_run ON holdfast_run_tags (run);
+CREATE TABLE holdfast_steps (
+  run_id ${text} NOT NULL,
+  id ${text} NOT NULL,
+  created_position ${number} NOT NULL,
+  n ${number} NOT NULL,
+  data ${text} NOT NULL,
+  PRIMARY KEY (run_id, id)
+);
+CREATE TABLE holdfast_artifacts (
+  run_id ${text} NOT NULL,
+  name ${text} NOT NULL,
+  version ${number} NOT NULL,
+  data ${text} NOT NULL,
+  PRIMARY KEY (run_id, name, version)
+);
+CREATE TABLE holdfast_events (
+  run_id ${text} NOT NULL,
+  seq ${number} NOT NULL,
+  position ${number} NOT NULL,
+  key ${text},
+  data ${text} NOT NULL,
+  PRIMARY KEY (run_id, seq)
+);
+CREATE UNIQUE INDEX holdfast_events_by_key ON holdfast_events (run_id, key) WHERE key IS NOT NULL;
+CREATE TABLE holdfast_pins (
+  name ${text} PRIMARY KEY,
+  position ${number} NOT NULL,
+  bytes_max ${number} NOT NULL,
+  broken ${number} NOT NULL,
+  timeline ${number} NOT NULL
+);
+CREATE TABLE holdfast_blobs (
+  digest ${text} NOT NULL,
+  part ${number} NOT NULL,
+  bytes ${blob} NOT NULL,
+  PRIMARY KEY (digest, part)
+);`;
+  return dialect === 'postgres' ? `${tables}\n${EXTEND_FUNCTION}\n${COMMIT_FUNCTION}` : tables;
+}
+
+/** Commits in one partition of the log: what is trimmed is dropped as a whole. */
+export const PARTITION_COMMITS = 65_536;
+
+/**
+ * Makes the partition that this position falls into, and the one after it. A table is made beside the
+ * log and attached, which takes no lock that a reader of the log holds or waits for: to make it as a
+ * partition would wait for every open transaction that has read the log.
+ */
+const EXTEND_FUNCTION = `
+CREATE FUNCTION holdfast_extend_log(upto bigint) RETURNS void LANGUAGE plpgsql AS $holdfast$
+DECLARE
+  name text;
+BEGIN
+  FOR part IN upto / ${PARTITION_COMMITS} .. upto / ${PARTITION_COMMITS} + 1 LOOP
+    name := 'holdfast_changes_' || part;
+    CONTINUE WHEN to_regclass(name) IS NOT NULL;
+    EXECUTE format('CREATE TABLE %I (LIKE holdfast_changes INCLUDING ALL)', name);
+    EXECUTE format('ALTER TABLE holdfast_changes ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',
+      name, part * ${PARTITION_COMMITS}, (part + 1) * ${PARTITION_COMMITS});
+  END LOOP;
+END $holdfast$;
+SELECT holdfast_extend_log(0);`;
+
+/** A table that came as lines, and the columns of one. */
+const lines = (table: string) => `string_to_table(${table}, E'\\n') AS line`;
+const column = (n: number) => `split_part(line, E'\\t', ${n})`;
+/** The number of a commit is the first column of all that belongs to one. */
+const NUMBER = `${column(1)}::int`;
+const POSITION = `before + 1 + ${NUMBER} - width_bucket(${NUMBER}, gone)`;
+const IS_THERE = `${NUMBER} <> ALL (gone)`;
+
+/**
+ * One batch in one round trip. What is often there comes as lines of columns with tabs in between,
+ * which is several times as fast as JSON; neither ids nor JSON text hold control characters. The rest
+ * comes as one JSON object. A table without rows is null.
+ *
+ * It takes the head of the log by a statement of its own: a single statement would look at the rows
+ * as they were before it had waited for that lock. Commits are counted from 0 in the batch; `gone`
+ * are those of groups that missed, and what follows them moves up. Returns what `before`, `at` and the
+ * groups that missed are. The settings keep plans from
+ * depending on how large the tables were when they were made: one that grows fast is never scanned.
+ */
+const COMMIT_FUNCTION = `
+CREATE FUNCTION holdfast_commit(given_ms bigint, commit_count int, guards text, commits text,
+  touched text, steps text, events text, others json
+) RETURNS json LANGUAGE plpgsql
+  SET plan_cache_mode = force_generic_plan SET jit = off SET enable_seqscan = off
+  SET enable_hashjoin = off SET enable_mergejoin = off AS $holdfast$
+#variable_conflict use_column
+DECLARE
+  before bigint;
+  now_ms bigint;
+  last bigint;
+  missed int[];
+  gone int[] := '{}';
+  keys json;
+  deletions json;
+  runs json;
+  retagged json;
+  tags json;
+  artifacts json;
+BEGIN
+  UPDATE holdfast_log_head h
+    SET position = h.position + commit_count, at_ms = greatest(h.at_ms, given_ms)
+    WHERE h.only_row = 1
+    RETURNING h.position - commit_count, h.at_ms INTO before, now_ms;
+  -- Columns: group, head, run.
+  missed := ARRAY(
+    SELECT ${column(1)}::int FROM ${lines('guards')}
+    WHERE ${column(2)}::bigint <>
+      coalesce((SELECT r.head FROM holdfast_runs r WHERE r.id = ${column(3)}), 0));
+  IF others IS NOT NULL THEN
+    SELECT x.* INTO keys, deletions, runs, retagged, tags, artifacts FROM json_to_record(others)
+      AS x(keys json, deletions json, runs json, retagged json, tags json, artifacts json);
+    missed := missed || ARRAY(
+      SELECT k.g FROM json_to_recordset(keys) AS k(g int, run text, key text)
+        JOIN holdfast_events e ON e.run_id = k.run AND e.key = k.key);
+  END IF;
+  -- Columns: commit, group, data.
+  IF cardinality(missed) > 0 THEN
+    gone := ARRAY(SELECT ${NUMBER} FROM ${lines('commits')}
+      WHERE ${column(2)}::int = ANY (missed) ORDER BY ${NUMBER});
+    UPDATE holdfast_log_head SET position = before + commit_count - cardinality(gone)
+      WHERE only_row = 1;
+  END IF;
+  last := before + commit_count - cardinality(gone);
+  IF last = before THEN
+    RETURN json_build_array(before, now_ms, missed);
+  END IF;
+  IF deletions IS NOT NULL THEN
+    DELETE FROM holdfast_run_tags t USING holdfast_runs r,
+      json_to_recordset(deletions) AS x(g int, run text)
+      WHERE x.g <> ALL (missed) AND r.id = x.run AND t.run = r.n;
+    DELETE FROM holdfast_events e USING json_to_recordset(deletions) AS x(g int, run text)
+      WHERE x.g <> ALL (missed) AND e.run_id = x.run;
+    DELETE FROM holdfast_steps s USING json_to_recordset(deletions) AS x(g int, run text)
+      WHERE x.g <> ALL (missed) AND s.run_id = x.run;
+    DELETE FROM holdfast_artifacts o USING json_to_recordset(deletions) AS x(g int, run text)
+      WHERE x.g <> ALL (missed) AND o.run_id = x.run;
+    DELETE FROM holdfast_runs r USING json_to_recordset(deletions) AS x(g int, run text)
+      WHERE x.g <> ALL (missed) AND r.id = x.run;
+  END IF;
+  IF runs IS NOT NULL THEN
+    INSERT INTO holdfast_runs (id, created_ms, created_position, workflow, project, parent_run_id,
+        parent_step_id, status, ended_ms, tags, head, last_seq, data)
+      SELECT x.id, x.created_ms,
+        coalesce(before + 1 + x.created_c - width_bucket(x.created_c, gone), x.created_position),
+        x.workflow, x.project, x.parent_run_id, x.parent_step_id, x.status, x.ended_ms, x.tags,
+        before + 1 + x.c - width_bucket(x.c, gone), x.last_seq, x.data
+      FROM json_to_recordset(runs) AS x(g int, c int, id text, created_ms bigint, created_c int,
+        created_position bigint, workflow text, project text, parent_run_id text,
+        parent_step_id text, status text, ended_ms bigint, tags text, last_seq bigint, data text)
+      WHERE x.g <> ALL (missed)
+      ON CONFLICT (id) DO UPDATE SET status = excluded.status, ended_ms = excluded.ended_ms,
+        tags = excluded.tags, head = excluded.head, last_seq = excluded.last_seq,
+        data = excluded.data;
+  END IF;
+  IF retagged IS NOT NULL THEN
+    DELETE FROM holdfast_run_tags t USING holdfast_runs r,
+      json_to_recordset(retagged) AS x(g int, run text)
+      WHERE x.g <> ALL (missed) AND r.id = x.run AND t.run = r.n;
+  END IF;
+  IF tags IS NOT NULL THEN
+    INSERT INTO holdfast_run_tags (key, value, created_ms, created_position, run)
+      SELECT x.key, x.value, r.created_ms, r.created_position, r.n
+      FROM json_to_recordset(tags) AS x(g int, run text, key text, value text)
+        JOIN holdfast_runs r ON r.id = x.run
+      WHERE x.g <> ALL (missed);
+  END IF;
+  IF artifacts IS NOT NULL THEN
+    INSERT INTO holdfast_artifacts (run_id, name, version, data)
+      SELECT x.run, x.name, x.version, x.data
+      FROM json_to_recordset(artifacts) AS x(g int, run text, name text, version int, data text)
+      WHERE x.g <> ALL (missed)
+      ON CONFLICT (run_id, name, version) DO UPDATE SET data = excluded.data;
+  END IF;
+  -- Columns: commit, last seq, run.
+  IF touched IS NOT NULL THEN
+    UPDATE holdfast_runs r SET head = ${POSITION}, last_seq = ${column(2)}::bigint
+      FROM ${lines('touched')} WHERE r.id = ${column(3)} AND ${IS_THERE};
+  END IF;
+  -- Columns: commit, number, run, id, data.
+  IF steps IS NOT NULL THEN
+    INSERT INTO holdfast_steps (run_id, id, created_position, n, data)
+      SELECT ${column(3)}, ${column(4)}, ${POSITION}, ${column(2)}::int, ${column(5)}
+      FROM ${lines('steps')} WHERE ${IS_THERE}
+      ON CONFLICT (run_id, id) DO UPDATE SET data = excluded.data;
+  END IF;
+  -- Columns: commit, seq, run, key, data.
+  IF events IS NOT NULL THEN
+    INSERT INTO holdfast_events (run_id, seq, position, key, data)
+      SELECT ${column(3)}, ${column(2)}::bigint, ${POSITION}, nullif(${column(4)}, ''), ${column(5)}
+      FROM ${lines('events')} WHERE ${IS_THERE};
+  END IF;
+  IF (before + 1) / ${PARTITION_COMMITS} <> last / ${PARTITION_COMMITS}
+      OR (before + 1) % ${PARTITION_COMMITS} = 0 THEN
+    PERFORM holdfast_extend_log(last);
+  END IF;
+  INSERT INTO holdfast_changes (position, at_ms, data)
+    SELECT ${POSITION}, now_ms, ${column(3)} FROM ${lines('commits')} WHERE ${IS_THERE};
+  RETURN json_build_array(before, now_ms, missed);
+END $holdfast$;`;
+
+export const STORE: Migration = {
+  name: '0001_store',
+  up: { postgres: schemaOf('postgres'), sqlite: schemaOf('sqlite') },
+};

@@ -1,0 +1,209 @@
+import type { Change } from '../../model/change.ts';
+import type { ArtifactRow, EventRow, RunRow } from '../../model/entities.ts';
+import type { RunState } from '../../model/runState.ts';
+import {
+  artifactToText,
+  commitToText,
+  eventToText,
+  runToText,
+  stepToText,
+} from '../../model/text.ts';
+
+/**
+ * Commits that go to the database together, as rows. A group passes or fails as a whole: it holds the
+ * commits of all runs that some commit of it binds together. Numbers of commits count from 0, in the
+ * order in which they were decided; their positions are known once it is clear which groups pass.
+ */
+export interface Batch {
+  /** What each run must stand at; 0: it is not there. */
+  readonly guards: { g: number; run: string; head: number }[];
+  /** Idempotency keys of events that must not be in use. */
+  readonly keys: { g: number; run: string; key: string }[];
+  readonly commits: { g: number; c: number; data: string }[];
+  /** Runs whose former rows go first. */
+  readonly deletions: { g: number; run: string }[];
+  readonly runs: RunValues[];
+  /** Runs of which only this much moved. */
+  readonly touched: { g: number; c: number; id: string; last_seq: number }[];
+  /** Runs whose tags are those in `tags` from now on. */
+  readonly retagged: { g: number; run: string }[];
+  readonly tags: { g: number; run: string; key: string; value: string }[];
+  /** In their order; `c`: the commit that created it, if it is new. */
+  readonly steps: { g: number; c: number; n: number; run: string; id: string; data: string }[];
+  readonly artifacts: { g: number; run: string; name: string; version: number; data: string }[];
+  readonly events: {
+    g: number;
+    c: number;
+    run: string;
+    seq: number;
+    key: string | null;
+    data: string;
+  }[];
+}
+
+/** `created_c`: the commit of this batch that created it, or null where `created_position` says it. */
+interface RunValues {
+  readonly g: number;
+  readonly c: number;
+  readonly id: string;
+  readonly created_ms: number;
+  readonly created_c: number | null;
+  readonly created_position: number | null;
+  readonly workflow: string;
+  readonly project: string | null;
+  readonly parent_run_id: string | null;
+  readonly parent_step_id: string | null;
+  readonly status: string;
+  readonly ended_ms: number | null;
+  readonly tags: string;
+  readonly last_seq: number;
+  readonly data: string;
+}
+
+/** A run as the database had it when the batch began. */
+export interface RunBase {
+  readonly head: number;
+  readonly createdPosition: number;
+  readonly row: RunRow | undefined;
+}
+
+/** What became of one run in the commits of a batch. */
+export class TouchedRun {
+  readonly base: RunBase;
+  readonly state: RunState;
+  /** The last commit that touched it, and the one that created it; -1: none of this batch. */
+  lastCommit = -1;
+  createdIn = -1;
+  isDeleted = false;
+  readonly changes: Change[] = [];
+  /** With the commit that created it, or touched it last. */
+  readonly #steps = new Map<string, number>();
+  readonly #artifacts = new Map<string, ArtifactRow>();
+  readonly #events: { readonly c: number; readonly event: EventRow }[] = [];
+  /** Of events of the run that the database has, whether it is deleted afterwards or not. */
+  readonly #keys: string[] = [];
+
+  constructor(base: RunBase, state: RunState) {
+    this.base = base;
+    this.state = state;
+  }
+
+  apply(change: Change, c: number): void {
+    this.state.apply(change);
+    this.changes.push(change);
+    this.lastCommit = c;
+    switch (change.type) {
+      case 'run.created':
+        this.createdIn = c;
+        break;
+      case 'run.deleted':
+        this.#forget();
+        break;
+      case 'step.created':
+        this.#steps.set(change.step.id, c);
+        break;
+      case 'step.updated':
+        if (!this.#steps.has(change.stepId)) this.#steps.set(change.stepId, c);
+        break;
+      case 'artifact.put': {
+        const { name, version } = change.artifact;
+        this.#artifacts.set(`${name}\0${version}`, change.artifact);
+        break;
+      }
+      case 'event.appended':
+        this.#append(change.event, c);
+        break;
+      case 'run.updated':
+      case 'run.metered':
+    }
+  }
+
+  #append(event: EventRow, c: number): void {
+    this.#events.push({ c, event });
+    const { idempotencyKey: key } = event;
+    if (key !== null && !this.isDeleted) this.#keys.push(key);
+  }
+
+  #forget(): void {
+    this.isDeleted = true;
+    this.createdIn = -1;
+    this.#steps.clear();
+    this.#artifacts.clear();
+    this.#events.length = 0;
+  }
+
+  /** Adds its rows to the batch. */
+  write(batch: Batch, run: string, g: number): void {
+    for (const key of this.#keys) batch.keys.push({ g, run, key });
+    if (this.isDeleted) batch.deletions.push({ g, run });
+    const { run: row } = this.state;
+    if (row === undefined) return;
+    this.#writeRun(batch, row, g);
+    for (const [id, c] of this.#steps) {
+      const step = this.state.steps.get(id);
+      if (step === undefined) continue;
+      batch.steps.push({ g, c, n: batch.steps.length, run, id, data: stepToText(step) });
+    }
+    for (const artifact of this.#artifacts.values()) {
+      const { name, version } = artifact;
+      batch.artifacts.push({ g, run, name, version, data: artifactToText(artifact) });
+    }
+    for (const { c, event } of this.#events) {
+      const { seq, idempotencyKey: key } = event;
+      batch.events.push({ g, c, run, seq, key, data: eventToText(event) });
+    }
+  }
+
+  #writeRun(batch: Batch, row: RunRow, g: number): void {
+    const { lastCommit: c, base, createdIn } = this;
+    const { id } = row;
+    const { lastSeq: last_seq } = this.state;
+    if (row === base.row) {
+      batch.touched.push({ g, c, id, last_seq });
+      return;
+    }
+    const tags = JSON.stringify(row.tags);
+    batch.runs.push({
+      g,
+      c,
+      id,
+      created_ms: Date.parse(row.createdAt),
+      created_c: createdIn < 0 ? null : createdIn,
+      created_position: createdIn < 0 ? base.createdPosition : null,
+      workflow: row.workflow,
+      project: row.project,
+      parent_run_id: row.parentRunId,
+      parent_step_id: row.parentStepId,
+      status: row.status,
+      ended_ms: row.endedAt === null ? null : Date.parse(row.endedAt),
+      tags,
+      last_seq,
+      data: runToText(row),
+    });
+    if (createdIn < 0 && tags === JSON.stringify(base.row?.tags)) return;
+    batch.retagged.push({ g, run: id });
+    for (const [key, value] of Object.entries(row.tags))
+      batch.tags.push({ g, run: id, key, value });
+  }
+}
+
+export function newBatch(): Batch {
+  return {
+    guards: [],
+    keys: [],
+    commits: [],
+    deletions: [],
+    runs: [],
+    touched: [],
+    retagged: [],
+    tags: [],
+    steps: [],
+    artifacts: [],
+    events: [],
+  };
+}
+
+/** The changes of one commit as the log keeps them. */
+export function commitData(changes: readonly Change[]): string {
+  return `[${commitToText(changes)}]`;
+}

@@ -1,0 +1,255 @@
+import { StoreError } from '../../errors.ts';
+import { checkId } from '../../model/check.ts';
+import type { Context } from '../../model/decision.ts';
+import type { EventRow, RunRow } from '../../model/entities.ts';
+import { uuidv7 } from '../../model/ids.ts';
+import type { RunState } from '../../model/runState.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Random } from '../../ports/random.ts';
+import { ActiveTransactions } from '../commands/staging.ts';
+import type { Decide, RunWriter } from '../commands/writer.ts';
+import { Gathering } from './gathering.ts';
+import type { LogHead } from './head.ts';
+import { type Job, MOVED } from './job.ts';
+import type { BatchOutcome, CommitLog } from './log.ts';
+import type { CachedRun, RunCache } from './runCache.ts';
+import type { RunReader } from './runReader.ts';
+
+export interface CommitterParts {
+  readonly log: CommitLog;
+  readonly reader: RunReader;
+  readonly cache: RunCache;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly head: LogHead;
+  readonly onCommitted: (commits: number) => void;
+  /** Why nothing can be written, if so. */
+  readonly refusal: () => StoreError | undefined;
+}
+
+const UUID_BYTES = 16;
+const BATCH_JOBS_MAX = 512;
+
+/**
+ * The way of every write: gathered with those of other callers, decided on the runs as they were
+ * loaded, sent to the database as one batch, and decided again where another process was faster.
+ */
+export class DatabaseCommitter implements RunWriter {
+  readonly transactions = new ActiveTransactions();
+  readonly #parts: CommitterParts;
+  #queue: Job[] = [];
+  #pumping: Promise<void> | undefined;
+  #closed = false;
+  #lastAt = 0;
+  /** What the next batch decides on, first of all. */
+  #reloaded: ReadonlyMap<string, CachedRun> = new Map();
+  commits = 0;
+  batches = 0;
+  bytes = 0;
+
+  constructor(parts: CommitterParts) {
+    this.#parts = parts;
+  }
+
+  /** One write, from call to database. Resolves when it is committed there. */
+  async write<T>(runId: string, decide: Decide, answer: (state: RunState) => T): Promise<T> {
+    checkId(runId, 'runId');
+    this.transactions.refuseNested([runId]);
+    this.refuseUnwritable();
+    return (await this.submit({
+      runIds: [runId],
+      decide: (states, context) => decide(states(runId), context),
+      answer: (states) => answer(states(runId)),
+    })) as T;
+  }
+
+  delete(runId: string, decide: Decide): Promise<void> {
+    return this.write(runId, decide, () => undefined);
+  }
+
+  async read<T>(runId: string, answer: (state: RunState) => T): Promise<T> {
+    checkId(runId, 'runId');
+    this.refuseClosed();
+    const [run] = await this.current([runId]);
+    return answer((run as CachedRun).state);
+  }
+
+  async readRun(runId: string): Promise<RunRow | undefined> {
+    checkId(runId, 'runId');
+    this.refuseClosed();
+    return this.#parts.reader.row(runId);
+  }
+
+  /** The runs as the database has them now. */
+  async current(runIds: readonly string[]): Promise<readonly CachedRun[]> {
+    const { cache, reader } = this.#parts;
+    const known = new Map(runIds.map((id) => [id, cache.get(id)]));
+    const heads = await reader.heads(runIds);
+    const stale = runIds.filter((id) => known.get(id)?.head !== (heads.get(id) ?? 0));
+    const loaded = await this.load(stale);
+    return runIds.map((id) => (loaded.get(id) ?? known.get(id)) as CachedRun);
+  }
+
+  async load(runIds: readonly string[]): Promise<ReadonlyMap<string, CachedRun>> {
+    const loaded = await this.#parts.reader.load(runIds);
+    for (const [id, run] of loaded) this.#parts.cache.put(id, run);
+    return loaded;
+  }
+
+  submit(job: Omit<Job, 'resolve' | 'reject'>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ ...job, resolve, reject });
+      this.#pumping ??= this.#pump();
+    });
+  }
+
+  /** One batch at a time; while it is under way the next one gathers. */
+  async #pump(): Promise<void> {
+    // Callers of the same moment go together.
+    await Promise.resolve();
+    while (this.#queue.length > 0) {
+      const jobs = this.#queue.splice(0, BATCH_JOBS_MAX);
+      try {
+        this.#queue.unshift(...(await this.#commit(jobs)));
+      } catch (error) {
+        this.#reject(jobs, error);
+      }
+    }
+    // In the tick of that look: who comes later finds nobody at work, and begins.
+    this.#pumping = undefined;
+  }
+
+  /** Returns the jobs that are still to be decided, some of them again. */
+  async #commit(jobs: readonly Job[]): Promise<readonly Job[]> {
+    const { head, log } = this.#parts;
+    const known = await this.#known(jobs);
+    const at = this.#now();
+    const gathering = new Gathering((id) => known.get(id) as CachedRun);
+    let count = 0;
+    while (count < jobs.length && !gathering.isFull) {
+      gathering.add(jobs[count++] as Job, this.#contextAt(at));
+    }
+    const { batch } = gathering;
+    let outcome: BatchOutcome;
+    try {
+      outcome = await log.commit(batch, at);
+    } catch (error) {
+      this.#reject(jobs.slice(0, count), error);
+      return jobs.slice(count);
+    }
+    this.#lastAt = Math.max(this.#lastAt, outcome.at);
+    const { runs, commits, bytes, failed, tell } = gathering.settle(outcome);
+    for (const [id, run] of runs) this.#parts.cache.put(id, run);
+    this.commits += commits;
+    this.bytes += bytes;
+    this.batches++;
+    if (commits > 0) head.made(outcome.before + commits);
+    for (const told of tell) told();
+    if (failed.length === 0) return jobs.slice(count);
+    const again = await this.#reload(failed, [...batch.keys, ...keysIn(known)]);
+    return [...again, ...jobs.slice(count)];
+  }
+
+  /** The runs of these jobs as far as they are known, and else as they are in the database. */
+  async #known(jobs: readonly Job[]): Promise<ReadonlyMap<string, CachedRun>> {
+    const reloaded = this.#reloaded;
+    this.#reloaded = new Map();
+    const runIds = [...new Set(jobs.flatMap((job) => job.runIds))];
+    const known = new Map<string, CachedRun>();
+    for (const id of runIds) {
+      const run = reloaded.get(id) ?? this.#parts.cache.get(id);
+      if (run !== undefined) known.set(id, run);
+    }
+    const missing = runIds.filter((id) => !known.has(id));
+    if (missing.length > 0) for (const [id, run] of await this.load(missing)) known.set(id, run);
+    return known;
+  }
+
+  /** What was known of their runs may be wrong by now. */
+  #reject(jobs: readonly Job[], error: unknown): void {
+    for (const { runIds } of jobs) for (const id of runIds) this.#parts.cache.forget(id);
+    for (const job of jobs) job.reject(error);
+  }
+
+  /**
+   * The runs of jobs that were turned away, with the events whose keys stood in the way, now or when
+   * they were turned away before. Returns the jobs that can be decided again; the others are told.
+   */
+  async #reload(
+    failed: readonly Job[],
+    keys: readonly { readonly run: string; readonly key: string }[],
+  ): Promise<readonly Job[]> {
+    for (const job of failed) if (job.heads !== undefined) job.resolve(MOVED);
+    const again = failed.filter(({ heads }) => heads === undefined);
+    const ids = new Set(failed.flatMap(({ runIds }) => runIds));
+    try {
+      const loaded = await this.load([...ids]);
+      const wanted = keys.filter(({ run }) => ids.has(run));
+      const events = wanted.length === 0 ? [] : await this.#parts.reader.eventsByKey(wanted);
+      for (const { run, event } of events) {
+        if (event.idempotencyKey === null) continue;
+        loaded.get(run)?.state.eventByKey.set(event.idempotencyKey, event);
+      }
+      // Kept here: a cache that has no room for them would have them turned away for ever.
+      this.#reloaded = loaded;
+      return again;
+    } catch (error) {
+      this.#reject(again, error);
+      return [];
+    }
+  }
+
+  /** For a transaction, which wants to know before it commits. */
+  async eventOfKey(runId: string, key: string): Promise<EventRow | undefined> {
+    const [found] = await this.#parts.reader.eventsByKey([{ run: runId, key }]);
+    return found?.event;
+  }
+
+  context(): Context {
+    return this.#contextAt(this.#now());
+  }
+
+  #contextAt(ms: number): Context {
+    return { at: new Date(ms).toISOString(), freshId: () => this.freshId() };
+  }
+
+  /** Never falls behind a commit that this process has seen, of whomever. */
+  #now(): number {
+    const { clock, head } = this.#parts;
+    this.#lastAt = Math.max(this.#lastAt, head.atMs, clock.now());
+    return this.#lastAt;
+  }
+
+  freshId(): string {
+    return uuidv7(this.#parts.clock.now(), this.#parts.random.bytes(UUID_BYTES));
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  refuseClosed(): void {
+    if (this.#closed) throw new StoreError('STORE_CLOSED', 'the store has been closed');
+  }
+
+  refuseUnwritable(): void {
+    this.refuseClosed();
+    const refusal = this.#parts.refusal();
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** Refuses what comes; waits for what was accepted. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#pumping;
+  }
+}
+
+/** Keys of events that were found to be in use. */
+function keysIn(
+  known: ReadonlyMap<string, CachedRun>,
+): readonly { readonly run: string; readonly key: string }[] {
+  return [...known].flatMap(([run, { state }]) =>
+    Array.from(state.eventByKey.entries(), ([key]) => ({ run, key })),
+  );
+}

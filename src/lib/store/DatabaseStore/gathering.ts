@@ -1,0 +1,126 @@
+import type { Change } from '../../model/change.ts';
+import type { Context } from '../../model/decision.ts';
+import { type Batch, commitData, newBatch, TouchedRun } from './batch.ts';
+import { type Job, MOVED } from './job.ts';
+import { Groups } from './groups.ts';
+import type { BatchOutcome } from './log.ts';
+import type { CachedRun } from './runCache.ts';
+
+/** What one batch may carry; a larger commit goes alone. Bytes. */
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+
+interface Decided {
+  readonly job: Job;
+  readonly changes: readonly Change[];
+  /** Counted from 0 among those that changed something; -1 for the others. */
+  readonly c: number;
+  readonly data: string;
+  readonly tell: () => void;
+}
+
+/** The jobs of one batch, decided one after the other, each on what those before it left. */
+export class Gathering {
+  readonly #runOf: (runId: string) => CachedRun;
+  readonly #touched = new Map<string, TouchedRun>();
+  readonly #groups = new Groups();
+  readonly #decided: Decided[] = [];
+  #commits = 0;
+  #bytes = 0;
+
+  constructor(runOf: (runId: string) => CachedRun) {
+    this.#runOf = runOf;
+  }
+
+  get isFull(): boolean {
+    return this.#bytes >= BATCH_BYTES_MAX;
+  }
+
+  add(job: Job, context: Context): void {
+    if (this.#hasMoved(job)) {
+      job.resolve(MOVED);
+      return;
+    }
+    this.#groups.bind(job.runIds);
+    const state = (id: string) => this.#touched.get(id)?.state ?? this.#runOf(id).state;
+    try {
+      const changes = job.decide(state, context);
+      const data = changes.length === 0 ? '' : commitData(changes);
+      const c = changes.length === 0 ? -1 : this.#commits++;
+      this.#bytes += data.length;
+      for (const change of changes) this.#runToTouch(change.runId).apply(change, c);
+      const answer = job.answer(state);
+      this.#decided.push({ job, changes, c, data, tell: () => job.resolve(answer) });
+    } catch (refusal) {
+      // It rests on what was loaded: it holds only if that is still so.
+      this.#decided.push({ job, changes: [], c: -1, data: '', tell: () => job.reject(refusal) });
+    }
+  }
+
+  /** Heads only move forward: one that differs by now will never be the same again. */
+  #hasMoved({ heads }: Job): boolean {
+    return [...(heads ?? [])].some(
+      ([id, head]) => this.#touched.has(id) || this.#runOf(id).head !== head,
+    );
+  }
+
+  #runToTouch(runId: string): TouchedRun {
+    let run = this.#touched.get(runId);
+    if (run === undefined) {
+      const base = this.#runOf(runId);
+      run = new TouchedRun({ ...base, row: base.state.run }, base.state.fork());
+      this.#touched.set(runId, run);
+    }
+    return run;
+  }
+
+  /** The rows of all of it. */
+  get batch(): Batch {
+    const batch = newBatch();
+    for (const [run, g] of this.#groups.members()) {
+      batch.guards.push({ g, run, head: this.#runOf(run).head });
+    }
+    for (const { job, c, data } of this.#decided) {
+      if (c >= 0) batch.commits.push({ g: this.#groupOf(job), c, data });
+    }
+    for (const [runId, run] of this.#touched) run.write(batch, runId, this.#groups.of(runId));
+    return batch;
+  }
+
+  #groupOf({ runIds }: Job): number {
+    return this.#groups.of(runIds[0] as string);
+  }
+
+  /** Tells what the outcome means: which jobs are done, and what the runs now are. */
+  settle({ before, passed }: BatchOutcome) {
+    const tell: (() => void)[] = [];
+    const failed: Job[] = [];
+    const positions = new Map<number, number>();
+    let bytes = 0;
+    for (const { job, c, data, tell: told } of this.#decided) {
+      if (!passed.has(this.#groupOf(job))) {
+        failed.push(job);
+        continue;
+      }
+      if (c >= 0) positions.set(c, before + positions.size + 1);
+      bytes += data.length;
+      tell.push(told);
+    }
+    return { tell, failed, bytes, commits: positions.size, runs: this.#runsAt(positions) };
+  }
+
+  #runsAt(positions: ReadonlyMap<number, number>): ReadonlyMap<string, CachedRun> {
+    const runs = new Map<string, CachedRun>();
+    for (const [id, run] of this.#touched) {
+      const head = positions.get(run.lastCommit);
+      if (head === undefined) continue;
+      const { state } = this.#runOf(id);
+      for (const change of run.changes) state.apply(change);
+      // From here on the database answers for the keys of its events.
+      state.eventByKey.clear();
+      const isThere = state.run !== undefined;
+      const createdPosition = positions.get(run.createdIn) ?? run.base.createdPosition;
+      runs.set(id, { state, head: isThere ? head : 0, createdPosition });
+    }
+    return runs;
+  }
+}

@@ -1,0 +1,115 @@
+import type { Database, Queryable } from '../../db.ts';
+import { isStoreError } from '../../errors.ts';
+
+/** What is stored of the log, and how parts of it go. */
+export interface LogSpace {
+  /** Bytes of the log after each of these positions; about, and rather too few. */
+  bytesAfter(tx: Queryable, positions: readonly number[]): Promise<readonly number[]>;
+  /**
+   * Removes commits up to `upTo`, or fewer, as long as `bytesKeep` are left. One short transaction, in
+   * which no pin can come: `work` says how far it may go.
+   */
+  trim(bytesKeep: number, limit: (tx: Queryable) => Promise<number>): Promise<void>;
+}
+
+/** Commits that SQLite removes in one transaction, and looks at to know how large one is. */
+const CHUNK = 8_192;
+const SAMPLE = 1_000;
+/** Who has read the log and is still in that transaction keeps it, for now. Milliseconds. */
+const LOCK_WAIT_MS = 200;
+
+/** A table of SQLite: rows are deleted, some thousand at a time. */
+export class TableSpace implements LogSpace {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async bytesAfter(tx: Queryable, positions: readonly number[]): Promise<readonly number[]> {
+    const { last, mean } = await this.#measure(tx);
+    return positions.map((position) => Math.max(0, last - position) * mean);
+  }
+
+  async trim(bytesKeep: number, limit: (tx: Queryable) => Promise<number>): Promise<void> {
+    for (let isDone = false; !isDone;) {
+      isDone = await this.#db.transaction(async (tx) => {
+        const { first, last, mean } = await this.#measure(tx);
+        const upTo = Math.min(await limit(tx), last - Math.ceil(bytesKeep / Math.max(1, mean)));
+        const end = Math.min(upTo, first + CHUNK - 1);
+        if (end >= first)
+          await tx.query('DELETE FROM holdfast_changes WHERE position <= $1', [end]);
+        return end >= upTo;
+      });
+    }
+  }
+
+  async #measure(tx: Queryable) {
+    type Measured = { readonly first: number; readonly last: number; readonly mean: number };
+    const sql = `SELECT coalesce((SELECT min(position) FROM holdfast_changes), 0) AS first,
+      coalesce((SELECT max(position) FROM holdfast_changes), 0) AS last,
+      coalesce((SELECT avg(length(data)) FROM (SELECT data FROM holdfast_changes
+        ORDER BY position DESC LIMIT ${SAMPLE})), 0) AS mean`;
+    return (await tx.query<Measured>(sql)).rows[0] as Measured;
+  }
+}
+
+interface Partition {
+  readonly name: string;
+  readonly bytes: number;
+  /** The first position of it, and the first after it. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Partitions of PostgreSQL: dropped whole, which costs the same however many commits they hold. */
+export class PartitionSpace implements LogSpace {
+  readonly #db: Database;
+  readonly #partitionCommits: number;
+
+  constructor(db: Database, partitionCommits: number) {
+    this.#db = db;
+    this.#partitionCommits = partitionCommits;
+  }
+
+  async bytesAfter(tx: Queryable, positions: readonly number[]): Promise<readonly number[]> {
+    const partitions = await this.#partitions(tx);
+    return positions.map((position) =>
+      partitions.reduce((sum, { from, bytes }) => (from > position ? sum + bytes : sum), 0),
+    );
+  }
+
+  async trim(bytesKeep: number, limit: (tx: Queryable) => Promise<number>): Promise<void> {
+    try {
+      await this.#db.transaction(async (tx) => {
+        await tx.query(`SET LOCAL lock_timeout = ${LOCK_WAIT_MS}`);
+        await tx.query('LOCK TABLE holdfast_pins IN SHARE ROW EXCLUSIVE MODE');
+        const upTo = await limit(tx);
+        const partitions = await this.#partitions(tx);
+        let left = partitions.reduce((sum, { bytes }) => sum + bytes, 0);
+        for (const { name, bytes, to } of partitions) {
+          left -= bytes;
+          if (to - 1 > upTo || left < bytesKeep) return;
+          await tx.query(`DROP TABLE ${name}`);
+        }
+      });
+    } catch (error) {
+      // Somebody reads it: it is tried again with the next commits.
+      if (!isStoreError(error, 'LOCK_TIMEOUT')) throw error;
+    }
+  }
+
+  /** Oldest first. */
+  async #partitions(tx: Queryable): Promise<readonly Partition[]> {
+    const sql = `SELECT c.oid::regclass::text AS name, pg_total_relation_size(c.oid) AS bytes
+      FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+      WHERE i.inhparent = 'holdfast_changes'::regclass`;
+    const { rows } = await tx.query<{ name: string; bytes: number }>(sql);
+    return rows
+      .map((row) => {
+        const from = Number(/(\d+)"?$/.exec(row.name)?.[1]) * this.#partitionCommits;
+        return { ...row, from, to: from + this.#partitionCommits };
+      })
+      .toSorted((a, b) => a.from - b.from);
+  }
+}

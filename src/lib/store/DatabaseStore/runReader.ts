@@ -1,0 +1,132 @@
+import type { Database, Dialect, Queryable } from '../../db.ts';
+import { StoreError } from '../../errors.ts';
+import type { EventRow, RunRow } from '../../model/entities.ts';
+import { RunState } from '../../model/runState.ts';
+import { artifactFromJson, eventFromJson, runFromJson, stepFromJson } from '../../model/text.ts';
+import type { CachedRun } from './runCache.ts';
+
+interface StateRow {
+  readonly kind: number;
+  readonly run_id: string;
+  readonly data: string;
+  readonly head: number;
+  readonly created_position: number;
+  readonly last_seq: number;
+}
+
+interface EventColumns {
+  readonly run_id: string;
+  readonly data: string;
+}
+
+/** Runs and events as the database has them. Every answer is one statement, and so one snapshot. */
+export class RunReader {
+  readonly #db: Queryable;
+  readonly #dialect: Dialect;
+
+  /** `on`: where it asks, if not the database itself: a transaction of it. */
+  constructor(db: Pick<Database, 'dialect'> & Queryable, on: Queryable = db) {
+    this.#db = on;
+    this.#dialect = db.dialect;
+  }
+
+  /** Of runs that are there. */
+  async heads(runIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const sql = `SELECT id, head FROM holdfast_runs WHERE id ${this.#any('$1')}`;
+    const { rows } = await this.#db.query<{ id: string; head: number }>(sql, [this.#list(runIds)]);
+    return new Map(rows.map(({ id, head }) => [id, head]));
+  }
+
+  async row(runId: string): Promise<RunRow | undefined> {
+    const sql = 'SELECT data FROM holdfast_runs WHERE id = $1';
+    const { rows } = await this.#db.query<{ data: string }>(sql, [runId]);
+    return rows[0] === undefined ? undefined : runFromJson(parse(rows[0].data, runId));
+  }
+
+  /** Each of these runs with its steps and artifacts; one that is not there is empty. */
+  async load(runIds: readonly string[]): Promise<ReadonlyMap<string, CachedRun>> {
+    const loaded = new Map<string, CachedRun>(
+      runIds.map((id) => [id, { state: new RunState(), head: 0, createdPosition: 0 }]),
+    );
+    if (runIds.length === 0) return loaded;
+    const any = this.#any('$1');
+    const { rows } = await this.#db.query<StateRow>(
+      `SELECT 0 AS kind, id AS run_id, data, head, created_position, last_seq, 0 AS n
+         FROM holdfast_runs WHERE id ${any}
+       UNION ALL SELECT 1, run_id, data, 0, created_position, 0, n
+         FROM holdfast_steps WHERE run_id ${any}
+       UNION ALL SELECT 2, run_id, data, 0, 0, 0, version
+         FROM holdfast_artifacts WHERE run_id ${any}
+       ORDER BY 1, 5, 7`,
+      [this.#list(runIds)],
+    );
+    for (const row of rows) {
+      const { state } = loaded.get(row.run_id) as CachedRun;
+      const value = parse(row.data, row.run_id);
+      if (row.kind === 1) state.putStep(stepFromJson(value));
+      else if (row.kind === 2) state.putArtifact(artifactFromJson(value));
+      else {
+        state.run = runFromJson(value);
+        state.lastSeq = row.last_seq;
+        const { head, created_position: createdPosition } = row;
+        loaded.set(row.run_id, { state, head, createdPosition });
+      }
+    }
+    return loaded;
+  }
+
+  /** The events after `after`, ascending, at most `limit`; `undefined` when there is no such run. */
+  async events(
+    runId: string,
+    after: number,
+    limit: number,
+  ): Promise<readonly EventRow[] | undefined> {
+    const { rows } = await this.#db.query<{ data: string | null }>(
+      `SELECT e.data AS data FROM holdfast_runs r
+         LEFT JOIN holdfast_events e ON e.run_id = r.id AND e.seq > $2
+         WHERE r.id = $1 ORDER BY e.seq LIMIT $3`,
+      [runId, after, limit],
+    );
+    if (rows.length === 0) return undefined;
+    return rows.flatMap(({ data }) => (data === null ? [] : eventFromJson(parse(data, runId))));
+  }
+
+  async eventsByKey(
+    wanted: readonly { readonly run: string; readonly key: string }[],
+  ): Promise<readonly { readonly run: string; readonly event: EventRow }[]> {
+    const keys = new Set(wanted.map(({ run, key }) => `${run}\0${key}`));
+    const sql = `SELECT run_id, data FROM holdfast_events
+      WHERE run_id ${this.#any('$1')} AND key ${this.#any('$2')}`;
+    const [runs, all] = [wanted.map(({ run }) => run), wanted.map(({ key }) => key)];
+    const { rows } = await this.#db.query<EventColumns>(sql, [this.#list(runs), this.#list(all)]);
+    return rows
+      .map(({ run_id: run, data }) => ({ run, event: eventFromJson(parse(data, run)) }))
+      .filter(({ run, event }) => keys.has(`${run}\0${event.idempotencyKey}`));
+  }
+
+  /** The last `seq` of a run; `undefined` when it is not there. */
+  async lastSeq(runId: string): Promise<number | undefined> {
+    const sql = 'SELECT last_seq FROM holdfast_runs WHERE id = $1';
+    const { rows } = await this.#db.query<{ last_seq: number }>(sql, [runId]);
+    return rows[0]?.last_seq;
+  }
+
+  #any(parameter: string): string {
+    return this.#dialect === 'postgres'
+      ? `= ANY(${parameter}::text[])`
+      : `IN (SELECT value FROM json_each(${parameter}))`;
+  }
+
+  #list(values: readonly string[]): unknown {
+    return this.#dialect === 'postgres' ? values : JSON.stringify(values);
+  }
+}
+
+function parse(text: string, runId: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const message = `a row of run ${runId} is damaged`;
+    throw new StoreError('DATA_CORRUPT', message, { id: runId, cause });
+  }
+}

@@ -1,0 +1,86 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { connectDatabase, openStore, ownMigrator, repairStore } from '../../src/index.ts';
+import { sharedPostgres } from '../services/postgres.ts';
+
+describe('a store in a database', () => {
+  let folder: string;
+  let file: string;
+  let sqlite: string;
+  let postgres: { readonly url: string; drop(): Promise<void> };
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'holdfast-database-'));
+    file = join(folder, 'data.db');
+    sqlite = `sqlite:${file}`;
+    postgres = await (await sharedPostgres()).createDatabase();
+  });
+
+  afterEach(async () => {
+    rmSync(folder, { recursive: true });
+    await postgres.drop();
+  });
+
+  test('is not made on PostgreSQL by opening it: the command for that is named', async () => {
+    const refused = openStore(postgres.url);
+    await expect(refused).rejects.toMatchObject({
+      code: 'SCHEMA_OUTDATED',
+      message: expect.stringMatching(/holdfast migrate up --store postgres:/),
+    });
+    await expect(openStore(postgres.url, { create: false })).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+    });
+    {
+      await using db = await connectDatabase(postgres.url);
+      await ownMigrator(db).up();
+    }
+    await using store = await openStore(postgres.url);
+    expect((await store.runs.create({ workflow: 'w' })).status).toBe('queued');
+  });
+
+  test('is refused by an older program than the one that migrated it', async () => {
+    await (await openStore(sqlite)).close();
+    await using db = await connectDatabase(sqlite);
+    await db.query(`UPDATE holdfast_schema SET name = '9999_newer'`);
+    await expect(openStore(sqlite)).rejects.toMatchObject({ code: 'SCHEMA_TOO_NEW' });
+  });
+
+  test('is not made, and neither is its file, where nothing may be made', async () => {
+    for (const options of [{ create: false }, { readOnly: true }]) {
+      await expect(openStore(sqlite, options)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    }
+    expect(existsSync(file)).toBe(false);
+  });
+
+  test('serves reads alone when it is opened read-only', async () => {
+    {
+      await using store = await openStore(sqlite);
+      await store.runs.create({ id: 'r', workflow: 'w' });
+    }
+    await using store = await openStore(sqlite, { readOnly: true });
+    expect((await store.runs.get('r')).id).toBe('r');
+    const writes = [
+      store.runs.update('r', { priority: 1 }),
+      store.artifacts.put('r', { name: 'a', body: 'x' }),
+      store.transaction('r', (tx) => tx.runs.delete('r')),
+      store.pins.create({ name: 'p' }),
+    ];
+    for (const write of writes) {
+      await expect(write).rejects.toMatchObject({ code: 'STORE_READ_ONLY' });
+    }
+  });
+
+  test('has nothing to repair: it recovers by itself', async () => {
+    await expect(repairStore(sqlite)).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    expect(existsSync(file)).toBe(false);
+  });
+
+  test('takes the options of a folder without a word, for only its URL has changed', async () => {
+    await using store = await openStore(sqlite, { journalBytesKeep: 1_000, lockWaitMs: 0 });
+    await store.runs.create({ workflow: 'w' });
+    const wrong = { unknown: 1 } as object;
+    await expect(openStore(sqlite, wrong)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+});
