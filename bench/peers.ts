@@ -1,9 +1,10 @@
 import { openAt } from './contenders/holdfast.ts';
 import { holdfastWorker, ndjsonWorker, sqliteWorker } from './contenders/workers.ts';
-import { WRITES, type Worker } from './contenders/workload.ts';
+import type { Worker } from './contenders/workload.ts';
 import { worldLocalWorker } from './contenders/worldLocal.ts';
 import { median, ratio } from './harness/measure.ts';
 import type { Question } from './harness/question.ts';
+import { turns } from './harness/turns.ts';
 
 const WORKLOAD = 'W: runs of 36 awaited writes (5 steps, 20 events of 300 B), one caller';
 
@@ -18,17 +19,8 @@ export const peers: Question = {
       ndjsonWorker(await folder('ndjson')),
       sqliteWorker(await folder('sqlite')),
     ];
-    const [rounds, runs] = quick ? [3, 2] : [9, 15];
-    const rates: number[][] = workers.map(() => []);
-    for (let round = 0; round < rounds; round += 1) {
-      progress(`peers, round ${round + 1} of ${rounds}`);
-      for (let turn = 0; turn < workers.length; turn += 1) {
-        const index = (turn + round) % workers.length;
-        const worker = workers[index];
-        if (worker !== undefined) rates[index]?.push(await writesPerSecond(worker, round, runs));
-      }
-    }
-    for (const worker of workers) await worker.close();
+    progress('peers');
+    const rates = await turns(workers, quick ? { rounds: 3, runs: 2 } : { rounds: 9, runs: 15 });
     const synced = ({ syncs }: Worker): string => (syncs ? 'syncs each write' : 'never syncs');
     return [
       {
@@ -51,9 +43,3 @@ export const peers: Question = {
     ];
   },
 };
-
-async function writesPerSecond(worker: Worker, round: number, runs: number): Promise<number> {
-  const started = performance.now();
-  for (let n = 0; n < runs; n += 1) await worker.run(round * runs + n);
-  return (runs * WRITES * 1000) / (performance.now() - started);
-}

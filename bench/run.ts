@@ -4,6 +4,10 @@ import { writeFile } from 'node:fs/promises';
 import { cpus, type } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
+import { startPostgres } from '../tests/services/postgres.ts';
+import { openAt } from './contenders/holdfast.ts';
+import { databaseLists } from './databaseLists.ts';
+import { databasePeers } from './databasePeers.ts';
 import { fillStore } from './harness/filledStore.ts';
 import { type Context, meets, type Question } from './harness/question.ts';
 import { type Answer, asJson, asMarkdown, asText, type Report } from './harness/report.ts';
@@ -13,7 +17,9 @@ import { manyCallers } from './manyCallers.ts';
 import { oneCaller } from './oneCaller.ts';
 import { opening } from './opening.ts';
 import { peers } from './peers.ts';
+import { postgresCallers } from './postgresCallers.ts';
 import { serviceLevels } from './serviceLevels.ts';
+import { sqliteCallers } from './sqliteCallers.ts';
 import { storedRuns } from './storedRuns.ts';
 
 const questions: readonly Question[] = [
@@ -23,6 +29,10 @@ const questions: readonly Question[] = [
   longRun,
   opening,
   peers,
+  postgresCallers,
+  databasePeers,
+  sqliteCallers,
+  databaseLists,
   serviceLevels,
 ];
 
@@ -43,15 +53,31 @@ function progress(text: string): void {
   if (terminal) process.stderr.write(`\r\u001b[2K${text}`);
 }
 
-function contextOf(space: Workspace): Context {
+type Servers = Pick<Context, 'database'> & AsyncDisposable;
+
+/** Started by the first question that wants it. */
+function servers(): Servers {
+  let started: ReturnType<typeof startPostgres> | undefined;
+  return {
+    async database() {
+      started ??= startPostgres({ isOnDisk: true });
+      return (await (await started).createDatabase()).url;
+    },
+    [Symbol.asyncDispose]: async () => (await started)?.stop(),
+  };
+}
+
+function contextOf(space: Workspace, { database }: Servers): Context {
   const filled = new Map<number, Promise<string>>();
   const fill = async (runs: number): Promise<string> => {
     const folder = await space.folder(`filled-${runs}`);
-    await fillStore(folder, runs, (done) => progress(`storing runs: ${done} of ${runs}`));
+    await using store = await openAt(folder);
+    await fillStore(store, runs, (done) => progress(`storing runs: ${done} of ${runs}`));
     return folder;
   };
   return {
     folder: (name) => space.folder(name),
+    database,
     filledStore(runs) {
       const made = filled.get(runs) ?? fill(runs);
       filled.set(runs, made);
@@ -85,7 +111,8 @@ async function answer(question: Question, context: Context): Promise<Answer> {
 async function measure(asked: readonly Question[]): Promise<Report> {
   const started = performance.now();
   await using space = await workspace();
-  const context = contextOf(space);
+  await using postgres = servers();
+  const context = contextOf(space, postgres);
   const machine = {
     node: process.versions.node,
     platform: type(),

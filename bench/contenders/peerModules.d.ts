@@ -8,18 +8,13 @@ declare module '@workflow/world-local' {
     readonly eventData?: Readonly<Record<string, unknown>>;
   }
 
-  interface LocalWorld {
+  export interface World {
     readonly specVersion: number;
     readonly events: {
       create(
         runId: string | null,
         event: WorldEvent,
       ): Promise<{ readonly run?: { readonly runId: string } }>;
-    };
-    readonly runs: {
-      list(options: {
-        readonly pagination: { readonly limit: number; readonly sortOrder: 'desc' };
-      }): Promise<{ readonly data: readonly unknown[] }>;
     };
     start(): Promise<void>;
     close(): Promise<void>;
@@ -28,5 +23,11 @@ declare module '@workflow/world-local' {
   export function createLocalWorld(options: {
     readonly dataDir: string;
     readonly recoverActiveRuns: boolean;
-  }): LocalWorld;
+  }): World;
+}
+
+declare module '@workflow/world-postgres' {
+  import type { World } from '@workflow/world-local';
+
+  export function createWorld(options: { readonly connectionString: string }): World;
 }

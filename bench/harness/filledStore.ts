@@ -1,16 +1,14 @@
 import type { Store } from '../../src/index.ts';
-import { openAt } from '../contenders/holdfast.ts';
 import { payload } from './payload.ts';
 
 const CALLERS = 256;
 
-/** Fills a store with ended runs, each of one step (`only`) and one event, and closes it. */
+/** Fills a store with ended runs, each of one step (`only`) and one event. */
 export async function fillStore(
-  folder: string,
+  store: Store,
   runs: number,
   onProgress: (done: number) => void,
 ): Promise<void> {
-  await using store = await openAt(folder);
   let next = 0;
   const call = async (): Promise<void> => {
     while (next < runs) {

@@ -16,6 +16,8 @@ interface Target {
 export interface Context {
   /** A new, empty folder on the disk of the project; removed at the end. */
   readonly folder: (name: string) => Promise<string>;
+  /** URL of a new, empty database of a PostgreSQL on that disk, as it comes: durable. */
+  readonly database: () => Promise<string>;
   /** A closed store with this many ended runs; made once and shared: do not delete from it. */
   readonly filledStore: (runs: number) => Promise<string>;
   /** Small sizes, for a look at whether it works; the figures mean little then. */

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { openDatabase } from './db/open.ts';
+import { runEach } from './db/heldConnection.ts';
 import { join } from './db/participants.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Random } from './ports/random.ts';
@@ -177,4 +178,16 @@ export function connectDatabase(
 /** Takes part in a transaction, in its callback: `tx` is what that was given. */
 export function joinTransaction(tx: Queryable, participant: Participant): void {
   join(tx, participant);
+}
+
+/**
+ * Runs one statement with each of these parameters, in a transaction. In one of `connectDatabase` with
+ * SQLite it takes a few microseconds each. Errors as of `query`; what ran before one is in `tx`.
+ */
+export function queryEach(
+  tx: Queryable,
+  sql: string,
+  rows: readonly (readonly unknown[])[],
+): Promise<void> {
+  return runEach(tx, sql, rows);
 }

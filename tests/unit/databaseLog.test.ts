@@ -6,7 +6,7 @@ import { connectDatabase, type Database, openStore, type Store } from '../../src
 import { PARTITION_COMMITS } from '../../src/lib/migrations.ts';
 import { PartitionSpace, TableSpace } from '../../src/lib/store/DatabaseStore/logSpace.ts';
 import { Trimmer } from '../../src/lib/store/DatabaseStore/trimmer.ts';
-import { collect } from '../fixtures/collect.ts';
+import { collect, take } from '../fixtures/collect.ts';
 import { sharedPostgres } from '../services/postgres.ts';
 
 interface Place {
@@ -93,6 +93,14 @@ describe.each(Object.keys(PLACES))('the log of %s', (dialect) => {
     expect((await store.runs.list()).items).toHaveLength(7);
   });
 
+  test('goes on after everything was trimmed that could be', async () => {
+    await write(3);
+    await trimmer(0).trim();
+    await write(2);
+    expect((await positions()).at(-1)).toBe(5);
+    expect((await store.verify()).findings).toEqual([]);
+  });
+
   test('keeps what a pin holds, until it holds more than it may', async () => {
     await write(2);
     await store.pins.create({ name: 'backup', bytesMax: Number.MAX_SAFE_INTEGER });
@@ -110,5 +118,69 @@ describe.each(Object.keys(PLACES))('the log of %s', (dialect) => {
     await store.pins.release('backup');
     await trimmer(0).trim();
     expect((await positions()).at(0) ?? Infinity).toBeGreaterThan(PARTITION_COMMITS + 2);
+  });
+
+  describe('with events, which are stored once', () => {
+    const payloads = async (after: string, count: number) => {
+      const commits = await take(store.watch({ after }), count);
+      return commits
+        .flatMap(({ changes }) => changes)
+        .flatMap((it) => (it.type === 'event.appended' ? [it.event.payload] : []));
+    };
+    const append = (payload: number) => store.events.append('r', { type: 'e', payload });
+    const count = async (table: string) =>
+      (await db.query<{ n: number }>(`SELECT count(*) AS n FROM ${table}`)).rows[0]?.n;
+
+    test('tells those of runs that were deleted, and made again under the same id', async () => {
+      const start = store.position();
+      await store.runs.create({ id: 'r', workflow: 'w' });
+      for (const n of [1, 2]) await append(n);
+      await store.runs.delete('r');
+      await store.runs.create({ id: 'r', workflow: 'w' });
+      await append(3);
+      expect(await payloads(start, 6)).toEqual([1, 2, 3]);
+      expect(await count('holdfast_events')).toBe(1);
+      expect(await count('holdfast_deleted_events')).toBe(2);
+    });
+
+    test('tells those of a run that was deleted in the same batch, or the same commit', async () => {
+      const start = store.position();
+      await store.runs.create({ id: 'r', workflow: 'w' });
+      const deletion = [append(1), append(2), store.runs.delete('r')];
+      const again = [store.runs.create({ id: 'r', workflow: 'w' }), append(3)];
+      await Promise.all([...deletion, ...again]);
+      await store.transaction('r', async (tx) => {
+        await tx.events.append('r', { type: 'e', payload: 4 });
+        await tx.runs.delete('r');
+        await tx.runs.create({ id: 'r', workflow: 'w' });
+        await tx.events.append('r', { type: 'e', payload: 5 });
+      });
+      expect(await payloads(start, 7)).toEqual([1, 2, 3, 4, 5]);
+      expect(await collect(store.events.list('r'))).toMatchObject([{ seq: 1, payload: 5 }]);
+    });
+
+    test('forgets those of deleted runs when the log is trimmed', async () => {
+      await store.runs.create({ id: 'r', workflow: 'w' });
+      await append(1);
+      await store.runs.delete('r');
+      await goOnAt(PARTITION_COMMITS - 1);
+      await store.runs.create({ id: 'r', workflow: 'w' });
+      await append(2);
+      await store.runs.delete('r');
+      expect(await count('holdfast_deleted_events')).toBe(2);
+      await trimmer(0).trim();
+      expect(await count('holdfast_deleted_events')).toBe(dialect === 'postgres' ? 1 : 0);
+    });
+
+    test('says which one is missing, where the table has lost it', async () => {
+      const start = store.position();
+      await store.runs.create({ id: 'r', workflow: 'w' });
+      await append(1);
+      await db.query("DELETE FROM holdfast_events WHERE run_id = 'r'");
+      await expect(take(store.watch({ after: start }), 2)).rejects.toMatchObject({
+        code: 'DATA_CORRUPT',
+        id: 'r',
+      });
+    });
   });
 });

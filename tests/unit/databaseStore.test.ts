@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { connectDatabase, openStore, ownMigrator, repairStore } from '../../src/index.ts';
+import { PARTITION_COMMITS } from '../../src/lib/migrations.ts';
 import { sharedPostgres } from '../services/postgres.ts';
 
 describe('a store in a database', () => {
@@ -38,6 +39,18 @@ describe('a store in a database', () => {
     }
     await using store = await openStore(postgres.url);
     expect((await store.runs.create({ workflow: 'w' })).status).toBe('queued');
+  });
+
+  test('goes on over the ends of partitions on PostgreSQL, call by call', async () => {
+    await using store = await openStore(postgres.url, { migrate: 'auto' });
+    await store.runs.create({ id: 'r', workflow: 'w' });
+    await using db = await connectDatabase(postgres.url);
+    for (const end of [1, 2, 3]) {
+      const near = end * PARTITION_COMMITS - 2;
+      await db.query('UPDATE holdfast_log_head SET position = $1', [near]);
+      for (let n = 0; n < 4; n++) await store.events.append('r', { type: 'e', payload: n });
+    }
+    expect((await store.events.list('r')).items).toHaveLength(12);
   });
 
   test('is refused by an older program than the one that migrated it', async () => {

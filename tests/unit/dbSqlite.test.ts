@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -35,6 +35,8 @@ function stranger(): DatabaseSync {
   return database;
 }
 
+const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o777;
+
 /** Lets everything go on that waits for nothing but its turn. */
 const turns = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -57,6 +59,23 @@ describe('a SQLite file', () => {
     expect(await pragma('synchronous')).toEqual([2]);
     expect(await pragma('foreign_keys')).toEqual([1]);
     expect(await pragma('busy_timeout')).toEqual([0]);
+  });
+
+  test('is made for its owner alone, and so are its log and what belongs to that', async () => {
+    const db = await connect();
+    await db.query('CREATE TABLE t (a integer)');
+    const names = await readdir(folder);
+    expect(names.toSorted()).toEqual(['data.db', 'data.db-shm', 'data.db-wal']);
+    for (const name of names) expect(await modeOf(join(folder, name))).toBe(0o600);
+  });
+
+  test('keeps the mode that somebody has given it', async () => {
+    await (await connect()).close();
+    await chmod(file(), 0o640);
+    const db = await connect();
+    await db.query('CREATE TABLE t (a integer)');
+    expect(await modeOf(file())).toBe(0o640);
+    expect(await modeOf(`${file()}-wal`)).toBe(0o640);
   });
 
   test('is named from this folder, from the root, or by a URL with three slashes', async () => {

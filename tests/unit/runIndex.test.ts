@@ -327,7 +327,7 @@ describe('a list', () => {
   });
 });
 
-describe('the plan of a list [DB-9]', () => {
+describe('the plan of a list', () => {
   const none = time(0);
   const plans: readonly [string, RunFilter][] = [
     ['runs_by_creation', {}],

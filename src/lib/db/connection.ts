@@ -12,6 +12,8 @@ import type { Parameter } from './parameters.ts';
 export interface Statement {
   readonly sql: string;
   readonly params: readonly Parameter[];
+  /** What it is run with after that, in the same turn. The last run answers. */
+  readonly more?: readonly (readonly Parameter[])[];
   /** Nothing is in doubt when its connection dies. */
   readonly isReadOnly: boolean;
   /** No plan of it is kept: what it reads may change its shape before it runs again. */

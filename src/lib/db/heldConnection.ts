@@ -24,6 +24,24 @@ export function statementOf(
   return { sql, params: checkParameters(params), isReadOnly };
 }
 
+/**
+ * Runs a statement with each of these parameters, in a transaction: of that of a database in one turn,
+ * which is many times as fast as so many calls.
+ */
+export async function runEach(
+  tx: Queryable,
+  sql: string,
+  rows: readonly (readonly unknown[])[],
+): Promise<void> {
+  if (!(tx instanceof HeldConnection)) {
+    for (const params of rows) await tx.query(sql, params);
+    return;
+  }
+  const [params, ...more] = rows;
+  if (params === undefined) return;
+  await tx.inTurn({ ...statementOf(sql, params), more: more.map(checkParameters) }, {});
+}
+
 /** A connection in the hands of a callback. Statements that are not awaited run one after another. */
 class HeldConnection implements Queryable {
   readonly #connection: Connection;
@@ -43,16 +61,19 @@ class HeldConnection implements Queryable {
     params?: readonly unknown[],
     options: QueryOptions = {},
   ): Promise<QueryResult<R>> {
+    return (await this.inTurn(statementOf(sql, params, options), options)) as QueryResult<R>;
+  }
+
+  async inTurn(statement: Statement, options: QueryOptions): Promise<QueryResult> {
     if (this.#hasEnded) {
       throw new StoreError(
         'TRANSACTION_ENDED',
         'its callback has returned; await every query in it',
       );
     }
-    const statement = statementOf(sql, params, options);
     const turn = this.#last.then(() => this.#bounded(statement, options));
     this.#last = turn.catch(() => undefined);
-    return (await turn) as QueryResult<R>;
+    return turn;
   }
 
   /** Waits for what was not awaited, and then refuses everything. */

@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { DatabaseStats } from '../db.ts';
 import { StoreError } from '../errors.ts';
+import { OPEN, realFileSystem } from '../ports/fileSystem.ts';
 import type { Connection, Driver } from './connection.ts';
 import { Limit } from './limit.ts';
 import type { Place } from './location.ts';
@@ -15,7 +16,10 @@ type SqlitePlace = Place & { readonly dialect: 'sqlite' };
 export async function openSqlite(place: SqlitePlace, settings: DatabaseSettings): Promise<Driver> {
   const { path, location } = place;
   let database: DatabaseSync | undefined;
-  if (!settings.create && path !== ':memory:') refuseMissing(path, location);
+  if (path !== ':memory:') {
+    if (settings.create) await makeForOwner(path);
+    else refuseMissing(path, location);
+  }
   try {
     database = new DatabaseSync(path, { timeout: 0 });
     const forget =
@@ -39,6 +43,18 @@ export async function openSqlite(place: SqlitePlace, settings: DatabaseSettings)
   }
 }
 
+const OWNER_READ_WRITE = 0o600;
+
+/**
+ * SQLite would make the file as the umask allows, for everybody to read; its log gets the file's mode.
+ * A file that is there keeps its own.
+ */
+async function makeForOwner(path: string): Promise<void> {
+  // Where there is one, or none can be made: SQLite opens it, or says in its own words why not.
+  const made = realFileSystem.open(path, OPEN.createNew, OWNER_READ_WRITE).catch(() => undefined);
+  await (await made)?.close();
+}
+
 /** SQLite makes what it opens for writing; for reading it asks that it be there. */
 function refuseMissing(path: string, location: string): void {
   try {
@@ -48,11 +64,18 @@ function refuseMissing(path: string, location: string): void {
   }
 }
 
+/** Of SQLite's pages in memory; its default is 2,000. */
+const CACHE_KIB = 16_384;
+/** What changes again and again is copied into the database once in so many pages of the log. */
+const CHECKPOINT_PAGES = 4_000;
+
 /** The log and its sync at every commit: nothing that was acknowledged is lost with the power. */
 async function configure(driver: SqliteDriver, settings: DatabaseSettings): Promise<void> {
   if (driver.location === 'sqlite::memory:') return;
   const mode = await driver.setting('journal_mode = WAL');
   await driver.setting('synchronous = FULL');
+  await driver.setting(`cache_size = -${CACHE_KIB}`);
+  await driver.setting(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   if (mode !== 'wal') {
     settings.onWarning(
       `${driver.location} cannot keep a write-ahead log: it is in mode ${String(mode)}`,

@@ -51,18 +51,29 @@ export function changeToText(change: Change): string {
       return `${head},"stepId":${stepId},"version":${change.version},"set":${set}}`;
     }
     case 'event.appended':
-      return `${head},"event":${eventToText(change.event)}}`;
+      return eventChangeToText(change.runId, eventToText(change.event));
     case 'artifact.put':
       return `${head},"artifact":${artifactToText(change.artifact)}}`;
   }
 }
 
+/** What `changeToText` makes of an event that is text already. */
+export function eventChangeToText(runId: string, event: string): string {
+  return `{"type":"event.appended","runId":${JSON.stringify(runId)},"event":${event}}`;
+}
+
 /** The changes of one commit, with commas in between. `LIMIT_EXCEEDED` when they are too many. */
 export function commitToText(changes: readonly Change[]): string {
   const text = changes.map(changeToText).join(',');
-  if (text.length * 3 <= LIMITS.commitBytesMax) return text;
+  checkCommitText(text);
+  return text;
+}
+
+/** `LIMIT_EXCEEDED` for changes of one commit that are too many together. */
+export function checkCommitText(text: string): void {
+  if (text.length * 3 <= LIMITS.commitBytesMax) return;
   const bytes = Buffer.byteLength(text);
-  if (bytes <= LIMITS.commitBytesMax) return text;
+  if (bytes <= LIMITS.commitBytesMax) return;
   const message = `one commit holds ${LIMITS.commitBytesMax} bytes at most; this has ${bytes}`;
   throw new StoreError('LIMIT_EXCEEDED', `${message}: keep large bytes in artifacts`);
 }

@@ -31,6 +31,7 @@ import { Enlisted } from './DatabaseStore/enlisted.ts';
 import { EventTable } from './DatabaseStore/events.ts';
 import { LogHead } from './DatabaseStore/head.ts';
 import type { CommitLog } from './DatabaseStore/log.ts';
+import { LogReader } from './DatabaseStore/logReader.ts';
 import { PartitionSpace, TableSpace } from './DatabaseStore/logSpace.ts';
 import { PinTable } from './DatabaseStore/pins.ts';
 import { PostgresLog } from './DatabaseStore/postgresLog.ts';
@@ -59,6 +60,7 @@ interface Rooms {
   readonly reader: RunReader;
   readonly cache: RunCache;
   readonly log: CommitLog;
+  readonly logReader: LogReader;
   readonly committer: DatabaseCommitter;
   readonly events: EventTable;
   readonly blobs: BlobTable;
@@ -69,6 +71,8 @@ interface Rooms {
 interface World {
   readonly clock: Clock;
   readonly random: Random;
+  readonly batchBytesMax: number;
+  readonly queueBytesMax: number;
   readonly cacheBytesMax: number;
   readonly journalBytesKeep: number;
   readonly readOnly?: boolean | undefined;
@@ -125,13 +129,15 @@ export class DatabaseStore implements Store {
     const isPostgres = db.dialect === 'postgres';
     const log = isPostgres ? new PostgresLog(db) : new SqliteLog(db);
     const space = isPostgres ? new PartitionSpace(db, PARTITION_COMMITS) : new TableSpace(db);
-    const trimmer = new Trimmer({ db, space, bytesKeep });
+    const blobs = new BlobTable(db, () => Math.max(clock.now(), head.atMs));
+    if (!readOnly) await blobs.collect();
+    const trimmer = new Trimmer({ db, space, bytesKeep, blobs });
     const onCommitted = (commits: number) => trimmer.committed(commits);
     const refusal = () => (readOnly ? READ_ONLY : undefined);
-    const parts = { log, reader, cache, clock, random, head, onCommitted, refusal };
+    const batchBytesMax = Math.min(world.batchBytesMax, world.queueBytesMax);
+    const parts = { batchBytesMax, log, reader, cache, clock, random, head, onCommitted, refusal };
     const committer = new DatabaseCommitter(parts);
     const events = new EventTable(reader, committer, head);
-    const blobs = new BlobTable(db);
     return new DatabaseStore({
       db,
       identity,
@@ -139,6 +145,7 @@ export class DatabaseStore implements Store {
       reader,
       cache,
       log,
+      logReader: new LogReader(db),
       committer,
       events,
       blobs,
@@ -248,7 +255,7 @@ export class DatabaseStore implements Store {
   async #listRuns(filter: RunFilter): Promise<Page<Run>> {
     const { committer, db } = this.#rooms;
     committer.refuseClosed();
-    const { sql, params, limit } = listRuns(filter, TABLES);
+    const { sql, params, limit } = listRuns(filter, { ...TABLES, dialect: db.dialect });
     const { rows } = await db.query<{ data: string }>(sql, params);
     const items = rows.slice(0, limit).map(({ data }) => toRun(runFromJson(JSON.parse(data))));
     return { items, next: runCursorAfter(rows, limit) };

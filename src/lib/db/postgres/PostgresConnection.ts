@@ -85,6 +85,14 @@ export class PostgresConnection implements Connection {
   }
 
   async run(statement: Statement, limit: Limit): Promise<QueryResult> {
+    let result = await this.#run(statement, limit);
+    for (const params of statement.more ?? []) {
+      result = await this.#run({ ...statement, params }, limit);
+    }
+    return result;
+  }
+
+  async #run(statement: Statement, limit: Limit): Promise<QueryResult> {
     this.#checkAlive();
     const isOpen = this.#isInTransaction();
     try {

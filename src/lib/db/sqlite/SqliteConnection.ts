@@ -33,14 +33,16 @@ export class SqliteConnection implements Connection {
   }
 
   async run(statement: Statement, limit: Limit): Promise<QueryResult> {
-    const { sql, params } = statement;
+    const { sql, params, more = [] } = statement;
     const isCommit = !this.isInTransaction;
     try {
       return await this.#patiently(limit, () => {
         const prepared = this.statements.prepare(sql);
         if (prepared === undefined) return { rows: [], rowCount: 0 };
-        if (prepared.rest === undefined) return execute(prepared, params);
-        return this.#runScript(prepared, sql, params.length);
+        if (prepared.rest !== undefined) return this.#runScript(prepared, sql, params.length);
+        let result = execute(prepared, params);
+        for (const next of more) result = execute(prepared, next);
+        return result;
       });
     } catch (error) {
       throw isCommit && !statement.isReadOnly ? commitError(error) : this.#refused(error);

@@ -14,7 +14,8 @@ const TYPES = {
 /**
  * The tables of a database store. Rows are JSON text as in a journal, never `jsonb`, which would
  * change numbers and refuse `\\u0000`; the columns that filters look at stand beside it. Times are
- * milliseconds since 1970.
+ * milliseconds since 1970. Events are stored once: the log names them, and those of a deleted run
+ * stay for as long as it does.
  */
 function schemaOf(dialect: Dialect): string {
   const { text, number, key, blob } = TYPES[dialect];
@@ -55,7 +56,8 @@ CREATE TABLE holdfast_runs (
   last_seq ${number} NOT NULL,
   data ${text} NOT NULL
 )${roomy};
-CREATE INDEX holdfast_runs_by_creation ON holdfast_runs (created_ms, created_position, id);
+CREATE INDEX holdfast_runs_by_creation
+  ON holdfast_runs (created_ms, created_position, id, ended_ms);
 CREATE INDEX holdfast_runs_by_status ON holdfast_runs (status, created_ms, created_position, id);
 CREATE INDEX holdfast_runs_by_workflow ON holdfast_runs (workflow, created_ms, created_position);
 CREATE INDEX holdfast_runs_by_workflow_status
@@ -99,6 +101,13 @@ CREATE TABLE holdfast_events (
   PRIMARY KEY (run_id, seq)
 );
 CREATE UNIQUE INDEX holdfast_events_by_key ON holdfast_events (run_id, key) WHERE key IS NOT NULL;
+CREATE TABLE holdfast_deleted_events (
+  position ${number} NOT NULL,
+  run_id ${text} NOT NULL,
+  seq ${number} NOT NULL,
+  data ${text} NOT NULL,
+  PRIMARY KEY (position, run_id, seq)
+);
 CREATE TABLE holdfast_pins (
   name ${text} PRIMARY KEY,
   position ${number} NOT NULL,
@@ -112,8 +121,30 @@ CREATE TABLE holdfast_blobs (
   bytes ${blob} NOT NULL,
   PRIMARY KEY (digest, part)
 );`;
-  return dialect === 'postgres' ? `${tables}\n${EXTEND_FUNCTION}\n${COMMIT_FUNCTION}` : tables;
+  return dialect === 'postgres'
+    ? `${tables}\n${EXTEND_FUNCTION}\n${COMMIT_FUNCTION}\n${COMMIT_ONE_FUNCTION}`
+    : `${tables}\n${STATISTICS}`;
 }
+
+/**
+ * PostgreSQL gathers statistics by itself, SQLite does not, and without any it takes the runs of a
+ * status for as few as those of one parent. Given, they make a plan depend on the question alone.
+ */
+const STATISTICS = `
+ANALYZE sqlite_schema;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+  ('holdfast_runs', 'holdfast_runs_by_creation', '100000 2 2 1 1'),
+  ('holdfast_runs', 'holdfast_runs_by_status', '100000 20000 2 2 1'),
+  ('holdfast_runs', 'holdfast_runs_by_workflow', '100000 10000 2 2'),
+  ('holdfast_runs', 'holdfast_runs_by_workflow_status', '100000 10000 2000 2 2'),
+  ('holdfast_runs', 'holdfast_runs_by_project', '100000 1000 2 2'),
+  ('holdfast_runs', 'holdfast_runs_by_parent_run', '100000 20 2 2'),
+  ('holdfast_runs', 'holdfast_runs_by_parent_step', '100000 5 2 2'),
+  ('holdfast_run_tags', 'sqlite_autoindex_holdfast_run_tags_1', '100000 20000 10000 2 2 1'),
+  ('holdfast_run_tags', 'holdfast_run_tags_by_run', '100000 3'),
+  ('holdfast_events', 'sqlite_autoindex_holdfast_events_1', '1000000 20 1'),
+  ('holdfast_events', 'holdfast_events_by_key', '1000000 20 1');
+ANALYZE sqlite_schema;`;
 
 /** Commits in one partition of the log: what is trimmed is dropped as a whole. */
 export const PARTITION_COMMITS = 65_536;
@@ -208,6 +239,11 @@ BEGIN
     DELETE FROM holdfast_run_tags t USING holdfast_runs r,
       json_to_recordset(deletions) AS x(g int, run text)
       WHERE x.g <> ALL (missed) AND r.id = x.run AND t.run = r.n;
+    INSERT INTO holdfast_deleted_events (position, run_id, seq, data)
+      SELECT e.position, e.run_id, e.seq, e.data
+      FROM json_to_recordset(deletions) AS x(g int, run text)
+        JOIN holdfast_events e ON e.run_id = x.run
+      WHERE x.g <> ALL (missed) AND e.position >= (SELECT min(c.position) FROM holdfast_changes c);
     DELETE FROM holdfast_events e USING json_to_recordset(deletions) AS x(g int, run text)
       WHERE x.g <> ALL (missed) AND e.run_id = x.run;
     DELETE FROM holdfast_steps s USING json_to_recordset(deletions) AS x(g int, run text)
@@ -276,6 +312,45 @@ BEGIN
   INSERT INTO holdfast_changes (position, at_ms, data)
     SELECT ${POSITION}, now_ms, ${column(3)} FROM ${lines('commits')} WHERE ${IS_THERE};
   RETURN json_build_array(before, now_ms, missed);
+END $holdfast$;`;
+
+/**
+ * The batch of a caller who is alone: one commit, which changes one step and appends one event of one
+ * run at most, and leaves the row of the run as it is. The same as `holdfast_commit` in half of the
+ * statements: the guard is part of the update. Returns the position and the time of the commit, or null
+ * where the run has moved. What it looks for it finds by one index or by scanning, whatever is known of
+ * the tables: that setting is enough.
+ */
+const COMMIT_ONE_FUNCTION = `
+CREATE FUNCTION holdfast_commit_one(given_ms bigint, run text, base bigint, seq bigint, step_id text,
+  step_n int, step text, event text, commit text
+) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $holdfast$
+#variable_conflict use_variable
+DECLARE
+  this bigint;
+  now_ms bigint;
+BEGIN
+  UPDATE holdfast_log_head h SET position = h.position + 1, at_ms = greatest(h.at_ms, given_ms)
+    WHERE h.only_row = 1
+    RETURNING h.position, h.at_ms INTO this, now_ms;
+  UPDATE holdfast_runs r SET head = this, last_seq = seq WHERE r.id = run AND r.head = base;
+  IF NOT FOUND THEN
+    UPDATE holdfast_log_head h SET position = this - 1 WHERE h.only_row = 1;
+    RETURN NULL;
+  END IF;
+  IF step_id IS NOT NULL THEN
+    INSERT INTO holdfast_steps AS s (run_id, id, created_position, n, data)
+      VALUES (run, step_id, this, step_n, step)
+      ON CONFLICT ON CONSTRAINT holdfast_steps_pkey DO UPDATE SET data = excluded.data;
+  END IF;
+  IF this % ${PARTITION_COMMITS} = 0 THEN
+    PERFORM holdfast_extend_log(this);
+  END IF;
+  WITH appended AS (
+    INSERT INTO holdfast_events (run_id, seq, position, data)
+      SELECT run, seq, this, event WHERE event IS NOT NULL)
+  INSERT INTO holdfast_changes (position, at_ms, data) VALUES (this, now_ms, commit);
+  RETURN this || ' ' || now_ms;
 END $holdfast$;`;
 
 export const STORE: Migration = {

@@ -1,13 +1,8 @@
 import type { Change } from '../../model/change.ts';
 import type { ArtifactRow, EventRow, RunRow } from '../../model/entities.ts';
 import type { RunState } from '../../model/runState.ts';
-import {
-  artifactToText,
-  commitToText,
-  eventToText,
-  runToText,
-  stepToText,
-} from '../../model/text.ts';
+import { artifactToText, runToText, stepToText } from '../../model/text.ts';
+import type { WrittenChange } from './logText.ts';
 
 /**
  * Commits that go to the database together, as rows. A group passes or fails as a whole: it holds the
@@ -79,7 +74,7 @@ export class TouchedRun {
   /** With the commit that created it, or touched it last. */
   readonly #steps = new Map<string, number>();
   readonly #artifacts = new Map<string, ArtifactRow>();
-  readonly #events: { readonly c: number; readonly event: EventRow }[] = [];
+  readonly #events = new Map<EventRow, { readonly c: number; readonly data: string }>();
   /** Of events of the run that the database has, whether it is deleted afterwards or not. */
   readonly #keys: string[] = [];
 
@@ -88,7 +83,7 @@ export class TouchedRun {
     this.state = state;
   }
 
-  apply(change: Change, c: number): void {
+  apply({ change, text }: WrittenChange, c: number): void {
     this.state.apply(change);
     this.changes.push(change);
     this.lastCommit = c;
@@ -111,15 +106,15 @@ export class TouchedRun {
         break;
       }
       case 'event.appended':
-        this.#append(change.event, c);
+        this.#append(change.event, c, text);
         break;
       case 'run.updated':
       case 'run.metered':
     }
   }
 
-  #append(event: EventRow, c: number): void {
-    this.#events.push({ c, event });
+  #append(event: EventRow, c: number, data: string): void {
+    this.#events.set(event, { c, data });
     const { idempotencyKey: key } = event;
     if (key !== null && !this.isDeleted) this.#keys.push(key);
   }
@@ -129,7 +124,12 @@ export class TouchedRun {
     this.createdIn = -1;
     this.#steps.clear();
     this.#artifacts.clear();
-    this.#events.length = 0;
+    this.#events.clear();
+  }
+
+  /** Whether an event of this batch goes to the table: its run was not deleted after it. */
+  keeps(event: EventRow): boolean {
+    return this.#events.has(event);
   }
 
   /** Adds its rows to the batch. */
@@ -148,9 +148,8 @@ export class TouchedRun {
       const { name, version } = artifact;
       batch.artifacts.push({ g, run, name, version, data: artifactToText(artifact) });
     }
-    for (const { c, event } of this.#events) {
-      const { seq, idempotencyKey: key } = event;
-      batch.events.push({ g, c, run, seq, key, data: eventToText(event) });
+    for (const [{ seq, idempotencyKey: key }, { c, data }] of this.#events) {
+      batch.events.push({ g, c, run, seq, key, data });
     }
   }
 
@@ -201,9 +200,4 @@ export function newBatch(): Batch {
     artifacts: [],
     events: [],
   };
-}
-
-/** The changes of one commit as the log keeps them. */
-export function commitData(changes: readonly Change[]): string {
-  return `[${commitToText(changes)}]`;
 }

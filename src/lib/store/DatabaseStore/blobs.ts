@@ -1,19 +1,25 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Database } from '../../db.ts';
-import { StoreError } from '../../errors.ts';
+import { isStoreError, StoreError } from '../../errors.ts';
 import type { StoredBlob } from '../../model/artifact.ts';
 import { type Blobs, chunksOf } from '../commands/blobs.ts';
 import type { ArtifactBody } from '../contract.ts';
 
 const PART_BYTES = 256 * 1024;
+/** Whoever has not finished in so long a time was killed, and what it left is removed. Milliseconds. */
+const UPLOAD_MS_MAX = 24 * 3_600_000;
 const INSERT = 'INSERT INTO holdfast_blobs (digest, part, bytes) VALUES ($1, $2, $3)';
+const DISCARD = 'DELETE FROM holdfast_blobs WHERE digest = $1';
 
 /** Bytes by their SHA-256, in parts, stored once however many artifacts name them. */
 export class BlobTable implements Blobs {
   readonly #db: Database;
+  readonly #now: () => number;
 
-  constructor(db: Database) {
+  /** `now`: milliseconds since 1970, and not before the last commit that was seen. */
+  constructor(db: Database, now: () => number) {
     this.#db = db;
+    this.#now = now;
   }
 
   /**
@@ -21,7 +27,7 @@ export class BlobTable implements Blobs {
    * there: no transaction is open while a caller's stream is waited for. Durable when it resolves.
    */
   async put(body: ArtifactBody): Promise<StoredBlob> {
-    const upload = `upload:${randomUUID()}`;
+    const upload = `${uploadsAt(this.#now())}:${randomUUID()}`;
     const hash = createHash('sha256');
     let [size, part] = [0, 0];
     try {
@@ -39,22 +45,41 @@ export class BlobTable implements Blobs {
     }
   }
 
-  #name(upload: string, digest: string, parts: number): Promise<void> {
+  async #name(upload: string, digest: string, parts: number): Promise<void> {
+    try {
+      await this.#rename(upload, digest, parts);
+    } catch (error) {
+      if (!isStoreError(error, 'CONSTRAINT_VIOLATED')) throw error;
+      // Somebody else has stored the same bytes at the same moment: now they are found.
+      await this.#rename(upload, digest, parts);
+    }
+  }
+
+  #rename(upload: string, digest: string, parts: number): Promise<void> {
     return this.#db.transaction(async (tx) => {
       const found = 'SELECT 1 AS found FROM holdfast_blobs WHERE digest = $1 LIMIT 1';
-      const { rowCount } = await tx.query(found, [digest]);
-      if (rowCount > 0) await tx.query('DELETE FROM holdfast_blobs WHERE digest = $1', [upload]);
-      else if (parts === 0) await tx.query(INSERT, [digest, 0, new Uint8Array(0)]);
-      else
-        await tx.query('UPDATE holdfast_blobs SET digest = $2 WHERE digest = $1', [upload, digest]);
+      const isStored = (await tx.query(found, [digest])).rowCount > 0;
+      if (isStored) return void (await tx.query(DISCARD, [upload]));
+      if (parts === 0) return void (await tx.query(INSERT, [digest, 0, new Uint8Array(0)]));
+      const rename = 'UPDATE holdfast_blobs SET digest = $2 WHERE digest = $1';
+      const { rowCount } = await tx.query(rename, [upload, digest]);
+      if (rowCount !== parts) throw tookTooLong();
     });
+  }
+
+  /** Removes what killed processes have left: uploads that began too long ago to be still under way. */
+  async collect(): Promise<void> {
+    const range = "digest BETWEEN 'upload:' AND $1";
+    const upTo = [uploadsAt(this.#now() - UPLOAD_MS_MAX)];
+    // It is rarely there: to ask takes no lock.
+    const some = `SELECT 1 AS found FROM holdfast_blobs WHERE ${range} LIMIT 1`;
+    if ((await this.#db.query(some, upTo)).rowCount === 0) return;
+    await this.#db.query(`DELETE FROM holdfast_blobs WHERE ${range}`, upTo);
   }
 
   /** What cannot be removed now names nothing. */
   async #discard(upload: string): Promise<void> {
-    await this.#db
-      .query('DELETE FROM holdfast_blobs WHERE digest = $1', [upload])
-      .catch(() => undefined);
+    await this.#db.query(DISCARD, [upload]).catch(() => undefined);
   }
 
   /** The bytes, checked while they pass: `DATA_CORRUPT` at the end when they are not the digest's. */
@@ -73,6 +98,11 @@ export class BlobTable implements Blobs {
     const actual = `sha256:${hash.digest('hex')}`;
     if (bytes !== size || actual !== digest) throw damaged(digest, `has the digest ${actual}`);
   }
+}
+
+/** What names of uploads begin with that began then; of a fixed width, so that they sort by time. */
+function uploadsAt(ms: number): string {
+  return `upload:${String(Math.max(0, Math.trunc(ms))).padStart(16, '0')}`;
 }
 
 /** Chunks of any size as parts of one size. */
@@ -95,4 +125,10 @@ async function* partsOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
 
 function damaged(digest: string, what: string): StoreError {
   return new StoreError('DATA_CORRUPT', `blob ${digest} ${what}`, { id: digest });
+}
+
+function tookTooLong(): StoreError {
+  const hours = UPLOAD_MS_MAX / 3_600_000;
+  const message = `the bytes took longer than ${hours} h, and were removed as left behind`;
+  return new StoreError('STORAGE_FAILED', message);
 }

@@ -22,6 +22,8 @@ export interface CommitterParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly head: LogHead;
+  /** What is decided and not yet in the database, at most; a larger commit goes alone. */
+  readonly batchBytesMax: number;
   readonly onCommitted: (commits: number) => void;
   /** Why nothing can be written, if so. */
   readonly refusal: () => StoreError | undefined;
@@ -121,10 +123,10 @@ export class DatabaseCommitter implements RunWriter {
 
   /** Returns the jobs that are still to be decided, some of them again. */
   async #commit(jobs: readonly Job[]): Promise<readonly Job[]> {
-    const { head, log } = this.#parts;
+    const { head, log, batchBytesMax } = this.#parts;
     const known = await this.#known(jobs);
     const at = this.#now();
-    const gathering = new Gathering((id) => known.get(id) as CachedRun);
+    const gathering = new Gathering((id) => known.get(id) as CachedRun, batchBytesMax);
     let count = 0;
     while (count < jobs.length && !gathering.isFull) {
       gathering.add(jobs[count++] as Job, this.#contextAt(at));

@@ -1,20 +1,19 @@
-import type { Change } from '../../model/change.ts';
 import type { Context } from '../../model/decision.ts';
-import { type Batch, commitData, newBatch, TouchedRun } from './batch.ts';
+import type { EventRow } from '../../model/entities.ts';
+import { type Batch, newBatch, TouchedRun } from './batch.ts';
 import { type Job, MOVED } from './job.ts';
 import { Groups } from './groups.ts';
 import type { BatchOutcome } from './log.ts';
+import { commitData, type WrittenCommit, writtenCommit } from './logText.ts';
 import type { CachedRun } from './runCache.ts';
 
-/** What one batch may carry; a larger commit goes alone. Bytes. */
-const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+const NO_COMMIT: WrittenCommit = { changes: [], length: 0 };
 
 interface Decided {
   readonly job: Job;
-  readonly changes: readonly Change[];
+  readonly commit: WrittenCommit;
   /** Counted from 0 among those that changed something; -1 for the others. */
   readonly c: number;
-  readonly data: string;
   readonly tell: () => void;
 }
 
@@ -24,15 +23,18 @@ export class Gathering {
   readonly #touched = new Map<string, TouchedRun>();
   readonly #groups = new Groups();
   readonly #decided: Decided[] = [];
+  readonly #bytesMax: number;
   #commits = 0;
   #bytes = 0;
 
-  constructor(runOf: (runId: string) => CachedRun) {
+  /** `bytesMax`: what it may carry; a larger commit goes alone. */
+  constructor(runOf: (runId: string) => CachedRun, bytesMax = Infinity) {
     this.#runOf = runOf;
+    this.#bytesMax = bytesMax;
   }
 
   get isFull(): boolean {
-    return this.#bytes >= BATCH_BYTES_MAX;
+    return this.#decided.length > 0 && this.#bytes >= this.#bytesMax;
   }
 
   add(job: Job, context: Context): void {
@@ -43,16 +45,17 @@ export class Gathering {
     this.#groups.bind(job.runIds);
     const state = (id: string) => this.#touched.get(id)?.state ?? this.#runOf(id).state;
     try {
-      const changes = job.decide(state, context);
-      const data = changes.length === 0 ? '' : commitData(changes);
-      const c = changes.length === 0 ? -1 : this.#commits++;
-      this.#bytes += data.length;
-      for (const change of changes) this.#runToTouch(change.runId).apply(change, c);
+      const commit = writtenCommit(job.decide(state, context));
+      const c = commit.changes.length === 0 ? -1 : this.#commits++;
+      this.#bytes += commit.length;
+      for (const written of commit.changes) {
+        this.#runToTouch(written.change.runId).apply(written, c);
+      }
       const answer = job.answer(state);
-      this.#decided.push({ job, changes, c, data, tell: () => job.resolve(answer) });
+      this.#decided.push({ job, commit, c, tell: () => job.resolve(answer) });
     } catch (refusal) {
       // It rests on what was loaded: it holds only if that is still so.
-      this.#decided.push({ job, changes: [], c: -1, data: '', tell: () => job.reject(refusal) });
+      this.#decided.push({ job, commit: NO_COMMIT, c: -1, tell: () => job.reject(refusal) });
     }
   }
 
@@ -79,8 +82,11 @@ export class Gathering {
     for (const [run, g] of this.#groups.members()) {
       batch.guards.push({ g, run, head: this.#runOf(run).head });
     }
-    for (const { job, c, data } of this.#decided) {
-      if (c >= 0) batch.commits.push({ g: this.#groupOf(job), c, data });
+    const isKept = (runId: string, event: EventRow) =>
+      this.#touched.get(runId)?.keeps(event) === true;
+    for (const { job, c, commit } of this.#decided) {
+      if (c < 0) continue;
+      batch.commits.push({ g: this.#groupOf(job), c, data: commitData(commit, isKept) });
     }
     for (const [runId, run] of this.#touched) run.write(batch, runId, this.#groups.of(runId));
     return batch;
@@ -96,13 +102,13 @@ export class Gathering {
     const failed: Job[] = [];
     const positions = new Map<number, number>();
     let bytes = 0;
-    for (const { job, c, data, tell: told } of this.#decided) {
+    for (const { job, c, commit, tell: told } of this.#decided) {
       if (!passed.has(this.#groupOf(job))) {
         failed.push(job);
         continue;
       }
       if (c >= 0) positions.set(c, before + positions.size + 1);
-      bytes += data.length;
+      bytes += commit.length;
       tell.push(told);
     }
     return { tell, failed, bytes, commits: positions.size, runs: this.#runsAt(positions) };

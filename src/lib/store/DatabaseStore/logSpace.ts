@@ -37,8 +37,10 @@ export class TableSpace implements LogSpace {
         const { first, last, mean } = await this.#measure(tx);
         const upTo = Math.min(await limit(tx), last - Math.ceil(bytesKeep / Math.max(1, mean)));
         const end = Math.min(upTo, first + CHUNK - 1);
-        if (end >= first)
+        if (end >= first) {
           await tx.query('DELETE FROM holdfast_changes WHERE position <= $1', [end]);
+          await forgetDeletedEvents(tx, end);
+        }
         return end >= upTo;
       });
     }
@@ -52,6 +54,18 @@ export class TableSpace implements LogSpace {
         ORDER BY position DESC LIMIT ${SAMPLE})), 0) AS mean`;
     return (await tx.query<Measured>(sql)).rows[0] as Measured;
   }
+}
+
+async function headOf(tx: Queryable): Promise<number> {
+  const { rows } = await tx.query<{ position: number }>('SELECT position FROM holdfast_log_head');
+  return rows[0]?.position ?? 0;
+}
+
+/** They were kept for the log alone, which now begins after `upTo`. */
+async function forgetDeletedEvents(tx: Queryable, upTo: number): Promise<void> {
+  // With one bound alone PostgreSQL may take it for a third of the table, and read all of it.
+  const sql = 'DELETE FROM holdfast_deleted_events WHERE position BETWEEN 0 AND $1';
+  await tx.query(sql, [upTo]);
 }
 
 interface Partition {
@@ -84,13 +98,15 @@ export class PartitionSpace implements LogSpace {
       await this.#db.transaction(async (tx) => {
         await tx.query(`SET LOCAL lock_timeout = ${LOCK_WAIT_MS}`);
         await tx.query('LOCK TABLE holdfast_pins IN SHARE ROW EXCLUSIVE MODE');
-        const upTo = await limit(tx);
+        // The one that the next commit goes to stays, however little is to be kept.
+        const upTo = Math.min(await limit(tx), await headOf(tx));
         const partitions = await this.#partitions(tx);
         let left = partitions.reduce((sum, { bytes }) => sum + bytes, 0);
         for (const { name, bytes, to } of partitions) {
           left -= bytes;
           if (to - 1 > upTo || left < bytesKeep) return;
           await tx.query(`DROP TABLE ${name}`);
+          await forgetDeletedEvents(tx, to - 1);
         }
       });
     } catch (error) {

@@ -3,6 +3,10 @@ import type { Batch } from './batch.ts';
 import type { BatchOutcome, CommitLog } from './log.ts';
 
 const COMMIT = 'SELECT holdfast_commit($1, $2, $3, $4, $5, $6, $7, $8) AS outcome';
+const COMMIT_ONE = 'SELECT holdfast_commit_one($1, $2, $3, $4, $5, $6, $7, $8, $9) AS outcome';
+const CHECK = `SELECT array_agg(w.g) AS missed
+  FROM unnest($1::int[], $2::bigint[], $3::text[]) AS w(g, head, run)
+  WHERE w.head <> coalesce((SELECT r.head FROM holdfast_runs r WHERE r.id = w.run), 0)`;
 
 type Outcome = readonly [before: number, at: number, missed: readonly number[]];
 
@@ -15,19 +19,65 @@ export class PostgresLog implements CommitLog {
   }
 
   commit(batch: Batch, at: number): Promise<BatchOutcome> {
-    return this.commitIn(this.#db, batch, at);
+    return batch.commits.length > 0 ? this.commitIn(this.#db, batch, at) : this.#check(batch, at);
   }
 
-  async commitIn(db: Queryable, batch: Batch, given: number): Promise<BatchOutcome> {
-    const values = [given, ...parametersOf(batch)];
-    // A SELECT that writes: only then is a connection that dies under it `OUTCOME_UNKNOWN`.
-    const readOnly = batch.commits.length === 0;
-    const { rows } = await db.query<{ outcome: string }>(COMMIT, values, { readOnly });
-    const [before, at, missed] = JSON.parse(rows[0]?.outcome as string) as Outcome;
-    const passed = new Set(batch.guards.map(({ g }) => g));
-    for (const g of missed) passed.delete(g);
-    return { before, at, passed };
+  /** Answers that change nothing hold if what they rest on does: nothing is locked or written. */
+  async #check({ guards }: Batch, at: number): Promise<BatchOutcome> {
+    const lists = [
+      guards.map(({ g }) => g),
+      guards.map(({ head }) => head),
+      guards.map(({ run }) => run),
+    ];
+    const { rows } = await this.#db.query<{ missed: readonly number[] | null }>(CHECK, lists);
+    return { before: 0, at, passed: passedOf(guards, rows[0]?.missed ?? []) };
   }
+
+  async commitIn(db: Queryable, batch: Batch, at: number): Promise<BatchOutcome> {
+    const one = parametersOfOne(batch);
+    const sql = one === undefined ? COMMIT : COMMIT_ONE;
+    const values = [at, ...(one ?? parametersOf(batch))];
+    // A SELECT that writes: a connection that dies under it is `OUTCOME_UNKNOWN`.
+    const { rows } = await db.query<{ outcome: string | null }>(sql, values, { readOnly: false });
+    const outcome = rows[0]?.outcome ?? null;
+    return one === undefined ? outcomeOf(batch, outcome as string) : outcomeOfOne(at, outcome);
+  }
+}
+
+function outcomeOf({ guards }: Batch, text: string): BatchOutcome {
+  const [before, at, missed] = JSON.parse(text) as Outcome;
+  return { before, at, passed: passedOf(guards, missed) };
+}
+
+/** Its only group is number 0. */
+function outcomeOfOne(given: number, text: string | null): BatchOutcome {
+  if (text === null) return { before: 0, at: given, passed: new Set() };
+  const [position, at] = text.split(' ').map(Number) as [number, number];
+  return { before: position - 1, at, passed: new Set([0]) };
+}
+
+function passedOf(guards: Batch['guards'], missed: readonly number[]): ReadonlySet<number> {
+  const passed = new Set(guards.map(({ g }) => g));
+  for (const g of missed) passed.delete(g);
+  return passed;
+}
+
+/** Those of `holdfast_commit_one`, for a batch that it can take. */
+function parametersOfOne(batch: Batch): readonly unknown[] | undefined {
+  const { commits, guards, touched, runs, keys, deletions, artifacts, steps, events } = batch;
+  const [[commit, another], [guard], [run], [step], [event]] = [
+    commits,
+    guards,
+    touched,
+    steps,
+    events,
+  ];
+  if (commit === undefined || another !== undefined) return undefined;
+  if (guard === undefined || run === undefined || guards.length > 1) return undefined;
+  if (steps.length > 1 || events.length > 1) return undefined;
+  if (runs.length + keys.length + deletions.length + artifacts.length > 0) return undefined;
+  const { head } = guard;
+  return [run.id, head, run.last_seq, step?.id, step?.n, step?.data, event?.data, commit.data];
 }
 
 /**

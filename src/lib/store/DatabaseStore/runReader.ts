@@ -19,6 +19,9 @@ interface EventColumns {
   readonly data: string;
 }
 
+const PAIRS = 'unnest($1::text[], $2::text[]) AS w(run, key)';
+const PAIRS_OF_JSON = '(SELECT value ->> 0 AS run, value ->> 1 AS key FROM json_each($1)) AS w';
+
 /** Runs and events as the database has them. Every answer is one statement, and so one snapshot. */
 export class RunReader {
   readonly #db: Queryable;
@@ -82,9 +85,11 @@ export class RunReader {
     limit: number,
   ): Promise<readonly EventRow[] | undefined> {
     const { rows } = await this.#db.query<{ data: string | null }>(
-      `SELECT e.data AS data FROM holdfast_runs r
-         LEFT JOIN holdfast_events e ON e.run_id = r.id AND e.seq > $2
-         WHERE r.id = $1 ORDER BY e.seq LIMIT $3`,
+      // The run comes first. Joined to it, PostgreSQL would read and sort all of its events.
+      `SELECT 0 AS seq, NULL AS data FROM holdfast_runs WHERE id = $1
+       UNION ALL SELECT seq, data FROM (SELECT seq, data FROM holdfast_events
+         WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3) AS page
+       ORDER BY seq`,
       [runId, after, limit],
     );
     if (rows.length === 0) return undefined;
@@ -94,14 +99,17 @@ export class RunReader {
   async eventsByKey(
     wanted: readonly { readonly run: string; readonly key: string }[],
   ): Promise<readonly { readonly run: string; readonly event: EventRow }[]> {
-    const keys = new Set(wanted.map(({ run, key }) => `${run}\0${key}`));
-    const sql = `SELECT run_id, data FROM holdfast_events
-      WHERE run_id ${this.#any('$1')} AND key ${this.#any('$2')}`;
-    const [runs, all] = [wanted.map(({ run }) => run), wanted.map(({ key }) => key)];
-    const { rows } = await this.#db.query<EventColumns>(sql, [this.#list(runs), this.#list(all)]);
-    return rows
-      .map(({ run_id: run, data }) => ({ run, event: eventFromJson(parse(data, run)) }))
-      .filter(({ run, event }) => keys.has(`${run}\0${event.idempotencyKey}`));
+    const runs = wanted.map(({ run }) => run);
+    const keys = wanted.map(({ key }) => key);
+    // Pair by pair: of two lists that of the runs alone may become the way into the index.
+    const isPostgres = this.#dialect === 'postgres';
+    const sql = `SELECT e.run_id, e.data FROM ${isPostgres ? PAIRS : PAIRS_OF_JSON}
+      CROSS JOIN holdfast_events e WHERE e.run_id = w.run AND e.key = w.key`;
+    const params = isPostgres
+      ? [runs, keys]
+      : [JSON.stringify(runs.map((run, n) => [run, keys[n]]))];
+    const { rows } = await this.#db.query<EventColumns>(sql, params);
+    return rows.map(({ run_id: run, data }) => ({ run, event: eventFromJson(parse(data, run)) }));
   }
 
   /** The last `seq` of a run; `undefined` when it is not there. */

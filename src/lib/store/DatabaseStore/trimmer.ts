@@ -1,4 +1,5 @@
 import type { Database, Queryable } from '../../db.ts';
+import type { BlobTable } from './blobs.ts';
 import type { LogSpace } from './logSpace.ts';
 
 /** Commits of this process after which it looks whether something of the log may go. */
@@ -15,6 +16,8 @@ export interface TrimmerParts {
   readonly space: LogSpace;
   /** Of the log, at least; the newest. */
   readonly bytesKeep: number;
+  /** Whose leftovers go at the same time. */
+  readonly blobs?: Pick<BlobTable, 'collect'> | undefined;
 }
 
 /** Keeps the log as long as its readers need it, and no longer. */
@@ -42,11 +45,12 @@ export class Trimmer {
       .finally(() => (this.#trimming = undefined));
   }
 
-  /** Breaks the pins that hold back more than they may, then removes what no pin needs. */
+  /** Breaks the pins that hold back more than they may, then removes what no pin or upload needs. */
   async trim(): Promise<void> {
-    const { space, bytesKeep } = this.#parts;
+    const { space, bytesKeep, blobs } = this.#parts;
     await this.#breakOverfull();
     await space.trim(bytesKeep, lowestPin);
+    await blobs?.collect();
   }
 
   async close(): Promise<void> {

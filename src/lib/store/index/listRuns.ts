@@ -8,6 +8,7 @@ import {
   checkTime,
   invalid,
 } from '../../model/check.ts';
+import type { Dialect } from '../../db.ts';
 import { RUN_STATUSES, type RunStatus } from '../../model/entities.ts';
 import { LIMITS } from '../../limits.ts';
 import type { RunFilter } from '../contract.ts';
@@ -39,14 +40,15 @@ const FILTER: ReadonlySet<string> = new Set<keyof RunFilter>([
   'cursor',
 ]);
 
-/** How the tables of runs and of their tags are called. */
+/** How the tables of runs and of their tags are called, and who reads them. */
 export interface RunTables {
+  readonly dialect: Dialect;
   readonly runs: string;
   readonly tags: string;
 }
 
 /** Those of the index. */
-const INDEX_TABLES: RunTables = { runs: 'runs', tags: 'run_tags' };
+const INDEX_TABLES: RunTables = { dialect: 'sqlite', runs: 'runs', tags: 'run_tags' };
 
 /** Newest first. `created_ms` never falls as `created_position` rises, so both say the same. */
 export function listRuns(
@@ -61,7 +63,8 @@ export function listRuns(
   const binder = new Binder();
   const statuses = checkStatuses(given.status);
   const tags = Object.entries(given.tags === undefined ? {} : checkTags(given.tags, 'filter.tags'));
-  const source = chooseSource(statuses, tags.length > 0, tables);
+  const isFew = given.parentRunId !== undefined || given.parentStepId !== undefined;
+  const source = chooseSource(statuses, tags.length > 0 && !isFew, tables);
   const conditions = [
     ...equalities(given, binder),
     ...times(given, source.order, binder),
@@ -71,8 +74,15 @@ export function listRuns(
     const where = [...arm, ...conditions].join(' AND ');
     return `SELECT ${COLUMNS(source.order)} FROM ${source.from}${where && ` WHERE ${where}`}`;
   });
-  const sql = `${arms.join(' UNION ALL ')} ${ORDER} LIMIT ${binder.bind(limit + 1)}`;
+  const page = `${ORDER} LIMIT ${binder.bind(limit + 1)}`;
+  const sql = `${merged(arms, page, tables.dialect)} ${page}`;
   return { sql, params: binder.params, limit };
+}
+
+/** SQLite merges arms in their order as it reads them; PostgreSQL does so where each has its own. */
+function merged(arms: readonly string[], page: string, dialect: Dialect): string {
+  const isPlain = dialect === 'sqlite' || arms.length === 1;
+  return arms.map((arm) => (isPlain ? arm : `(${arm} ${page})`)).join(' UNION ALL ');
 }
 
 /** The cursor of the next page; `null` when these rows, one more than asked for, are not there. */
@@ -97,26 +107,36 @@ const ORDER = 'ORDER BY created_ms DESC, created_position DESC, id DESC';
 type Order = 'r' | 't';
 
 /** Which table is walked, newest first, and which looked up beside it. */
-interface Source {
+interface Source extends RunTables {
   readonly order: Order;
   readonly from: string;
-  readonly tags: string;
 }
 
 /**
  * A tag is walked, and its runs' statuses looked up, when runs that have succeeded are wanted: they
- * are the many. Otherwise the few with the wanted statuses are walked, and their tags looked up.
+ * are the many. Otherwise the few with the wanted statuses are walked, and their tags looked up; and
+ * so are the few runs of one parent.
  */
 function chooseSource(
   statuses: readonly RunStatus[],
-  hasTags: boolean,
-  { runs, tags }: RunTables,
+  mayWalkTag: boolean,
+  tables: RunTables,
 ): Source {
+  const { dialect, runs, tags } = tables;
   const many = statuses.length === 0 || statuses.includes('succeeded');
-  return hasTags && many
-    ? { order: 't', from: `${tags} t CROSS JOIN ${runs} r`, tags }
-    : { order: 'r', from: `${runs} r`, tags };
+  if (!mayWalkTag || !many) return { ...tables, order: 'r', from: `${runs} r` };
+  const from =
+    dialect === 'sqlite'
+      ? `${tags} t CROSS JOIN ${runs} r ON r.n = t.run`
+      : `${tags} t CROSS JOIN LATERAL (SELECT * FROM ${runs} WHERE n = t.run ${APART}) r`;
+  return { ...tables, order: 't', from };
 }
+
+/**
+ * Keeps PostgreSQL from joining what is to be looked up row by row: it would read all runs of a tag,
+ * and sort them, where it takes the filters for rarer than they are. SQLite goes as it is told.
+ */
+const APART = 'OFFSET 0';
 
 /** One arm a status: each is a range of an index, in order, and the ranges are merged. */
 function armsOf(statuses: readonly RunStatus[], source: Source, binder: Binder): string[][] {
@@ -173,9 +193,12 @@ function times(given: Partial<RunFilter>, order: Order, binder: Binder): string[
 }
 
 function afterPlace(place: RunPlace, order: Order, binder: Binder): string {
-  const columns = `${order}.created_ms, ${order}.created_position, r.id`;
-  const values = [place.createdMs, place.createdPosition, place.id].map((v) => binder.bind(v));
-  return `(${columns}) < (${values.join(', ')})`;
+  const { createdMs, createdPosition, id } = place;
+  const columns = `${order}.created_ms, ${order}.created_position`;
+  const values = [createdMs, createdPosition].map((v) => binder.bind(v)).join(', ');
+  const after = `(${columns}, r.id) < (${values}, ${binder.bind(id)})`;
+  // Of two tables it is no bound of the walk; this is.
+  return order === 'r' ? after : `(${columns}) <= (${values}) AND ${after}`;
 }
 
 function milliseconds(value: Date | undefined, path: string): number | undefined {
@@ -184,18 +207,21 @@ function milliseconds(value: Date | undefined, path: string): number | undefined
   return value.getTime();
 }
 
+/** Of several tags the first is walked, and the others are looked up. */
 function tagConditions(
-  tags: readonly (readonly [string, string])[],
-  source: Source,
+  wanted: readonly (readonly [string, string])[],
+  { order, tags, dialect }: Source,
   binder: Binder,
 ): string[] {
-  return tags.map(([key, value], i) => {
+  const run = order === 't' ? 't.run' : 'r.n';
+  const apart = dialect === 'sqlite' ? '' : ` ${APART}`;
+  return wanted.map(([key, value], i) => {
     const [k, v] = [binder.bind(key), binder.bind(value)];
-    if (i === 0 && source.order === 't') return `t.key = ${k} AND t.value = ${v} AND r.n = t.run`;
+    if (i === 0 && order === 't') return `t.key = ${k} AND t.value = ${v}`;
     return (
-      `EXISTS (SELECT 1 FROM ${source.tags} x WHERE x.key = ${k} AND x.value = ${v}` +
-      ' AND x.created_ms = r.created_ms AND x.created_position = r.created_position' +
-      ' AND x.run = r.n)'
+      `EXISTS (SELECT 1 FROM ${tags} x WHERE x.key = ${k} AND x.value = ${v}` +
+      ` AND x.created_ms = ${order}.created_ms AND x.created_position = ${order}.created_position` +
+      ` AND x.run = ${run}${apart})`
     );
   });
 }

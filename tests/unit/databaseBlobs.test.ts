@@ -1,0 +1,139 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import {
+  connectDatabase,
+  type Database,
+  type OpenOptions,
+  openStore,
+  type Store,
+} from '../../src/index.ts';
+import { BlobTable } from '../../src/lib/store/DatabaseStore/blobs.ts';
+import { Trimmer } from '../../src/lib/store/DatabaseStore/trimmer.ts';
+import { ManualClock } from '../../src/testkit/manualClock.ts';
+import { sharedPostgres } from '../services/postgres.ts';
+import { DIALECTS } from './dbWorld.ts';
+
+const HOUR_MS = 3_600_000;
+const PART = new Uint8Array(256 * 1024).fill(7);
+
+/** Somebody who sends bytes, a part when told. */
+class Sender {
+  readonly #asked: ((isMore: boolean) => void)[] = [];
+
+  async *body(): AsyncGenerator<Uint8Array> {
+    while (await new Promise<boolean>((resolve) => this.#asked.push(resolve))) yield PART;
+  }
+
+  send(): Promise<void> {
+    return this.#answer(true);
+  }
+
+  end(): Promise<void> {
+    return this.#answer(false);
+  }
+
+  async #answer(isMore: boolean): Promise<void> {
+    while (this.#asked.length === 0) await turn();
+    this.#asked.shift()?.(isMore);
+  }
+}
+
+/** Lets everything go on that waits for nothing but its turn. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+describe.each(DIALECTS)('bytes of artifacts in %s', (dialect) => {
+  let place: { readonly url: string; drop(): Promise<void> };
+  let clock: ManualClock;
+  let db: Database;
+  let open: Store[];
+
+  beforeEach(async () => {
+    if (dialect === 'postgres') place = await (await sharedPostgres()).createDatabase();
+    else {
+      const folder = mkdtempSync(join(tmpdir(), 'holdfast-blobs-'));
+      const drop = async (): Promise<void> => rmSync(folder, { recursive: true });
+      place = { url: `sqlite:${join(folder, 'data.db')}`, drop };
+    }
+    clock = new ManualClock();
+    open = [];
+    await (await openAgain()).runs.create({ id: 'r', workflow: 'w' });
+    db = await connectDatabase(place.url);
+  });
+  afterEach(async () => {
+    for (const store of open) await store.close();
+    await db.close();
+    await place.drop();
+  });
+
+  async function openAgain(options: OpenOptions = { clock }): Promise<Store> {
+    const store = await openStore(place.url, { ...options, migrate: 'auto' });
+    open.push(store);
+    return store;
+  }
+
+  async function uploads(): Promise<number> {
+    const sql = "SELECT 1 AS one FROM holdfast_blobs WHERE digest LIKE 'upload:%'";
+    return (await db.query(sql)).rowCount;
+  }
+
+  async function untilUploaded(parts: number): Promise<void> {
+    while ((await uploads()) < parts) await turn();
+  }
+
+  test('that a killed process has sent in part go after a day, and not before', async () => {
+    const [killed, sender] = [open[0] as Store, new Sender()];
+    const lost = killed.artifacts.put('r', { name: 'a', body: sender.body() });
+    await sender.send();
+    await sender.send();
+    await untilUploaded(2);
+    clock.ms += 24 * HOUR_MS - 1;
+    await openAgain();
+    expect(await uploads()).toBe(2);
+    clock.ms += 2;
+    await openAgain();
+    expect(await uploads()).toBe(0);
+    await sender.end();
+    // It was not killed but slow: what is gone is not served as if it were whole.
+    await expect(lost).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    expect((await killed.artifacts.list('r')).items).toEqual([]);
+  });
+
+  test('that were left behind go with what the log does not need any more', async () => {
+    const leave = 'INSERT INTO holdfast_blobs (digest, part, bytes) VALUES ($1, 0, $2)';
+    for (const name of ['upload:0000000000000001:a', 'upload:9000000000000000:b', 'sha256:1']) {
+      await db.query(leave, [name, PART]);
+    }
+    const blobs = new BlobTable(db, () => clock.now());
+    const space = { bytesAfter: async () => [], trim: async () => undefined };
+    await new Trimmer({ db, space, bytesKeep: 0, blobs }).trim();
+    const { rows } = await db.query('SELECT digest FROM holdfast_blobs ORDER BY digest');
+    expect(rows.map(({ digest }) => digest)).toEqual(['sha256:1', 'upload:9000000000000000:b']);
+  });
+
+  test('that are on their way are not touched by those who open the store', async () => {
+    const [store, sender] = [open[0] as Store, new Sender()];
+    const stored = store.artifacts.put('r', { name: 'a', body: sender.body() });
+    await sender.send();
+    await untilUploaded(1);
+    clock.ms += 23 * HOUR_MS;
+    await openAgain();
+    await sender.send();
+    await sender.end();
+    expect(await stored).toMatchObject({ size: 2 * PART.length });
+    expect((await store.verify()).findings).toEqual([]);
+  });
+
+  test('are stored once when many send the same at the same moment', async () => {
+    // They wait for each other, in SQLite for some time.
+    const stores = [await openAgain({}), await openAgain({})];
+    for (const body of ['the same', '']) {
+      const puts = Array.from({ length: 40 }, (_, n) =>
+        (stores[n % 2] as Store).artifacts.put('r', { name: `${n}${body}`, body }),
+      );
+      await Promise.all(puts);
+    }
+    expect((await db.query('SELECT digest FROM holdfast_blobs')).rowCount).toBe(2);
+  });
+});
