@@ -28,6 +28,11 @@ const PROOFS = [
   'bit-flips',
   'histories',
   'commands',
+  'database-histories',
+  'database-commands',
+  'database-sigkill',
+  'database-server-kill',
+  'database-restore',
 ];
 
 const folder = join(import.meta.dirname, '..', 'coverage', 'proof');

@@ -48,7 +48,7 @@ describe('histories of concurrent calls', () => {
       for (const code of ['VERSION_CONFLICT', 'IDEMPOTENCY_CONFLICT', 'STORE_POISONED']) {
         expect([code, total(answers, code) > histories / 10]).toEqual([code, true]);
       }
-      const calls = parts.map((part) => part.diskCalls);
+      const calls = parts.map((part) => part.counts);
       for (const call of ['write runs', 'read runs', 'unlink journal']) {
         expect([call, total(calls, call) > histories / 2]).toEqual([call, true]);
       }

@@ -8,10 +8,15 @@ import {
   type OpenOptions,
   openStore,
   type Store,
+  systemClock,
 } from '../../../src/index.ts';
 import { MortalFileSystem } from '../../../src/testkit/mortalFileSystem.ts';
 import type { SeededRandom } from '../../../src/testkit.ts';
 import { SimulatedDisk } from '../../../src/testkit/simulatedDisk.ts';
+import { TcpProxy } from '../../../src/testkit/tcpProxy.ts';
+import { sharedPostgres, type SharedPostgres } from '../../services/postgres.ts';
+
+type TestDatabase = Awaited<ReturnType<SharedPostgres['createDatabase']>>;
 
 export interface StoreOptions extends Pick<OpenOptions, 'clock' | 'random'> {
   readonly tuning: Partial<FileStoreTuning>;
@@ -99,6 +104,88 @@ export class FolderPlace implements Place {
 
   async destroy(): Promise<void> {
     await rm(this.#base, { recursive: true, force: true });
+  }
+}
+
+/** What a store in a database is opened with: its clock stands still, the database's does not. */
+const databaseOptions = ({ tuning, disk: _disk, ...world }: StoreOptions): OpenOptions => ({
+  ...tuning,
+  ...world,
+  migrate: 'auto',
+  database: { clock: systemClock },
+});
+
+/** In a file of SQLite; each process finds a copy of what the last has left. */
+export class SqlitePlace implements Place {
+  readonly #base: string;
+  #lives = 1;
+
+  private constructor(base: string) {
+    this.#base = base;
+  }
+
+  static async make(): Promise<SqlitePlace> {
+    return new SqlitePlace(await mkdtemp(join(tmpdir(), 'holdfast-commands-')));
+  }
+
+  get #file(): string {
+    return join(this.#base, `${this.#lives}.db`);
+  }
+
+  open(options: StoreOptions): Promise<Store> {
+    return openStore(`sqlite:${this.#file}`, databaseOptions(options));
+  }
+
+  async kill(store: Store): Promise<void> {
+    const before = this.#file;
+    this.#lives++;
+    for (const part of ['', '-wal']) cpSync(`${before}${part}`, `${this.#file}${part}`);
+    await letGo(store);
+  }
+
+  cutPower(store: Store): Promise<void> {
+    return this.kill(store);
+  }
+
+  async destroy(): Promise<void> {
+    await rm(this.#base, { recursive: true, force: true });
+  }
+}
+
+/** In a database of PostgreSQL; a process that is gone has its connections reset. */
+export class PostgresPlace implements Place {
+  readonly #database: TestDatabase;
+  readonly #proxy: TcpProxy;
+
+  private constructor(database: TestDatabase, proxy: TcpProxy) {
+    this.#database = database;
+    this.#proxy = proxy;
+  }
+
+  static async make(): Promise<PostgresPlace> {
+    const database = await (await sharedPostgres()).createDatabase();
+    const { hostname: host, port } = new URL(database.url);
+    const proxy = await TcpProxy.start({ target: { host, port: Number(port) } });
+    return new PostgresPlace(database, proxy);
+  }
+
+  open(options: StoreOptions): Promise<Store> {
+    return openStore(this.#proxy.url(this.#database.url), databaseOptions(options));
+  }
+
+  async kill(store: Store): Promise<void> {
+    await this.#proxy.set('reset');
+    await letGo(store);
+    await this.#proxy.set('pass');
+  }
+
+  cutPower(store: Store): Promise<void> {
+    return this.kill(store);
+  }
+
+  async destroy(): Promise<void> {
+    await this.#proxy.close();
+    await this.#database.drop();
   }
 }
 

@@ -4,7 +4,7 @@ import type { FileStoreTuning } from '../../../src/index.ts';
 import { SeededRandom } from '../../../src/testkit.ts';
 import type { Break } from './brokenStores.ts';
 import type { Plan } from './calls.ts';
-import { FolderPlace, type Place, SimulatedPlace } from './places.ts';
+import { FolderPlace, type Place, PostgresPlace, SimulatedPlace, SqlitePlace } from './places.ts';
 import { ANEW, createRun, createStep, NUMBER, PLAN, STORE_PLAN } from './plans.ts';
 import { Trial } from './trial.ts';
 import { compareWhole } from './whole.ts';
@@ -83,20 +83,25 @@ const BEGINNING = fc
   )
   .map(([runs, steps]) => [...runs, ...steps]);
 
-const COMMANDS = fc.commands(
-  [
-    ...Array.from({ length: 12 }, () => PLAN.map(callStep)),
-    ...Array.from({ length: 2 }, () => STORE_PLAN.map(callStep)),
-    ...Array.from({ length: 3 }, () => TRANSACTION),
-    ADVANCE,
-    ADVANCE,
-    JUMP,
-    AGAIN,
-    AGAIN,
-    fc.constant(new NamedCommand('compare', compareWhole)),
-  ],
-  { maxCommands: 40, size: 'max' },
+const COMMANDS = [
+  ...Array.from({ length: 12 }, () => PLAN.map(callStep)),
+  ...Array.from({ length: 2 }, () => STORE_PLAN.map(callStep)),
+  ...Array.from({ length: 3 }, () => TRANSACTION),
+  ADVANCE,
+  ADVANCE,
+  JUMP,
+  AGAIN,
+  AGAIN,
+  fc.constant(new NamedCommand('compare', compareWhole)),
+];
+
+const TAKE_TURNS = fc.constant(
+  new NamedCommand('another process goes on', (trial) => trial.takeTurns()),
 );
+
+/** Several processes have a database open, and each goes on with what the others have left. */
+const DATABASE_COMMANDS = [...COMMANDS, ...Array.from({ length: 5 }, () => TAKE_TURNS)];
+const DATABASE_PROCESSES = 2;
 
 /** The defaults, and sizes so small that few commits fill a segment, a tail or a cache. */
 const TUNING: fc.Arbitrary<Partial<FileStoreTuning>> = fc.oneof(
@@ -111,8 +116,10 @@ const TUNING: fc.Arbitrary<Partial<FileStoreTuning>> = fc.oneof(
   }),
 );
 
+type Where = 'simulated' | 'folder' | 'sqlite' | 'postgres';
+
 export interface SequencesOptions {
-  readonly where: 'simulated' | 'folder';
+  readonly where: Where;
   readonly count: number;
   readonly seed: number;
   /** Of one sequence, as a failure named it: only that is run. */
@@ -143,17 +150,19 @@ interface Failure {
 export async function runSequences(options: SequencesOptions): Promise<SequencesReport> {
   const { where, count, seed, path, breaks, timeMaxMs } = options;
   const figures = { commands: 0 };
+  const isDatabase = where === 'sqlite' || where === 'postgres';
   const property = fc.asyncProperty(
     fc.integer({ min: 0 }),
     TUNING,
     BEGINNING,
-    COMMANDS,
+    fc.commands(isDatabase ? DATABASE_COMMANDS : COMMANDS, { maxCommands: 40, size: 'max' }),
     async (seed, tuning, beginning, commands) => {
       const trial = new Trial({
         place: await placeOf(where, seed),
         seed,
         tuning,
         breaks: breaks?.(),
+        processes: isDatabase ? DATABASE_PROCESSES : 1,
       });
       const all = [...beginning, ...commands];
       try {
@@ -188,7 +197,15 @@ function failureOf<Values>(details: fc.RunDetails<Values>): { readonly failure?:
   return { failure: { seed, path, commands: `${inspect(tuning)}${commands.join(',')}`, message } };
 }
 
-async function placeOf(where: 'simulated' | 'folder', seed: number): Promise<Place> {
-  if (where === 'folder') return FolderPlace.make();
-  return new SimulatedPlace(new SeededRandom(seed));
+async function placeOf(where: Where, seed: number): Promise<Place> {
+  switch (where) {
+    case 'folder':
+      return FolderPlace.make();
+    case 'sqlite':
+      return SqlitePlace.make();
+    case 'postgres':
+      return PostgresPlace.make();
+    case 'simulated':
+      return new SimulatedPlace(new SeededRandom(seed));
+  }
 }

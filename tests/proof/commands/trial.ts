@@ -19,13 +19,15 @@ interface TrialOptions {
   readonly seed: number;
   readonly tuning: StoreOptions['tuning'];
   readonly breaks?: Break | undefined;
+  /** How many processes have it open at once, where that is possible. Default: 1. */
+  readonly processes?: number;
 }
 
 class Planned extends Error {}
 
 /**
  * A store and its reference, which are given the same calls, one after the other. After each, and
- * after each end of a process, the store has to be as the reference is.
+ * after each end of a process, the store has to be as the reference is, whichever process is asked.
  */
 export class Trial {
   readonly reference: ReferenceStore;
@@ -33,7 +35,8 @@ export class Trial {
   readonly #options: TrialOptions;
   readonly #random: SeededRandom;
   #clock = new ManualClock();
-  #store: Store | undefined;
+  /** Of each process; the first one is at work. */
+  #stores: Store[] = [];
   #life = 0;
   #commitsBefore = 0;
   /** What the store chose in the call of the moment. */
@@ -53,8 +56,9 @@ export class Trial {
   }
 
   get store(): Store {
-    if (this.#store === undefined) throw new Error('the store is not open');
-    return this.#store;
+    const [store] = this.#stores;
+    if (store === undefined) throw new Error('the store is not open');
+    return store;
   }
 
   /** Commits that the reference counted since the store was opened. */
@@ -63,36 +67,56 @@ export class Trial {
   }
 
   async open(): Promise<void> {
-    const { place, tuning, breaks } = this.#options;
+    const { place, tuning, breaks, processes = 1 } = this.#options;
     const { ms } = this.#clock;
     // A clock of its own for each life: the timers of a process end with it.
     this.#clock = Object.assign(new ManualClock(), { ms });
     const world = { clock: this.#clock, random: this.#random };
-    const store = await place.open({ ...world, tuning, disk: breaks?.disk });
-    this.#store = but(store, breaks?.store?.(store, ++this.#life) ?? {});
+    this.#life++;
+    while (this.#stores.length < processes) {
+      const store = await place.open({ ...world, tuning, disk: breaks?.disk });
+      this.#stores.push(but(store, breaks?.store?.(store, this.#life) ?? {}));
+    }
     this.#commitsBefore = this.reference.commits;
   }
 
   /** Closes the store, if it is open, and removes what is left of it. */
   async end(): Promise<void> {
     try {
-      await this.#store?.close();
+      await this.#close();
     } finally {
       await this.#place.destroy();
     }
   }
 
   async reopen(): Promise<void> {
-    await this.store.close();
+    await this.#close();
     await this.open();
   }
 
-  /** The process ends here and now; another opens what it left. */
+  /** All processes end here and now; others open what they left. */
   async crash(how: 'kill' | 'cutPower'): Promise<void> {
-    const { store } = this;
-    this.#store = undefined;
-    await this.#place[how](store);
+    const store = this.#stores.shift();
+    if (store !== undefined) await this.#place[how](store);
+    await this.#close();
     await this.open();
+  }
+
+  /** Another process is at work from now on. What it knows of runs is as old as its last call. */
+  async takeTurns(): Promise<void> {
+    this.#stores.push(...this.#stores.splice(0, 1));
+    // It looks how late it is in the log, for the reference has only one time.
+    await this.store.stats();
+  }
+
+  /** Commits of all processes since they were opened. */
+  async commitsWritten(): Promise<number> {
+    const stats = await Promise.all(this.#stores.map((store) => store.stats()));
+    return stats.reduce((sum, { writes }) => sum + writes.commits, 0);
+  }
+
+  async #close(): Promise<void> {
+    for (const store of this.#stores.splice(0)) await store.close();
   }
 
   /** Moves the clock: on, with its timers, or to another time without them. */

@@ -72,7 +72,7 @@ async function compareFigures(trial: Trial): Promise<void> {
   });
   const stats = await store.stats();
   expectSame('stats().runs', stats.runs, Object.fromEntries(counted));
-  expectSame('stats().writes.commits', stats.writes.commits, trial.commitsSinceOpened);
+  expectSame('stats().writes.commits', await trial.commitsWritten(), trial.commitsSinceOpened);
   const options = { limit: 1000, allVersions: true };
   const artifacts = runs.flatMap(({ id }) => reference.artifacts.list(id, options).items);
   const expected = {

@@ -30,8 +30,8 @@ export interface History {
   readonly unknown: number;
   /** What the processes met, one after the other. */
   readonly fates: readonly string[];
-  /** What was done to the disk, in all processes. */
-  readonly diskCalls: ReadonlyMap<string, number>;
+  /** What was done to the disk, in all processes, or what happened to processes of a database. */
+  readonly counts: ReadonlyMap<string, number>;
 }
 
 /** Makes a store wrong, to see that it is found out. */
@@ -88,7 +88,7 @@ class Life {
       operations: this.#operations,
       unknown: this.#unknown,
       fates: this.#disks.map(({ fate }) => fate ?? 'nothing'),
-      diskCalls: this.#diskCalls(),
+      counts: this.#diskCalls(),
     };
   }
 
