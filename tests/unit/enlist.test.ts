@@ -84,10 +84,11 @@ describe.each(Object.keys(PLACES))(
 
     test('runs the callback again when another writer has moved the run [RM-3]', async () => {
       let calls = 0;
+      await using elsewhere = await openStore(place.url);
       await db.transaction(async (tx) => {
         calls++;
         // On SQLite nobody else can write while this transaction does.
-        const other = dialect === 'postgres' ? store : undefined;
+        const other = dialect === 'postgres' ? elsewhere : undefined;
         const step = await store.enlist(tx).steps.get('r', 's');
         if (calls === 1) await other?.steps.update('r', 's', { progress: 0.5 });
         await store
@@ -96,6 +97,23 @@ describe.each(Object.keys(PLACES))(
       });
       expect(calls).toBe(dialect === 'postgres' ? 2 : 1);
       expect((await store.steps.get('r', 's')).status).toBe('running');
+    });
+
+    test('refuses a write past it, which would wait for it', async () => {
+      const past = db.transaction(async (tx) => {
+        await store.enlist(tx).steps.update('r', 's', { status: 'running' });
+        await store.steps.update('r', 's', { progress: 0.5 });
+      });
+      await expect(past).rejects.toMatchObject({ code: 'NESTED_TRANSACTION', id: 'r' });
+      await store.steps.update('r', 's', { progress: 0.5 });
+      const both = db.transaction(async (tx) => {
+        await store.enlist(tx).steps.update('r', 's', { status: 'running' });
+        // SQLite has one writer at a time, whatever it writes.
+        await store.runs.create({ id: 'another', workflow: 'w' });
+      });
+      if (dialect === 'postgres') await both;
+      else await expect(both).rejects.toMatchObject({ code: 'NESTED_TRANSACTION' });
+      expect((await store.steps.get('r', 's')).progress).toBe(0.5);
     });
 
     test('gives back the event that a key has stored before [EM-1]', async () => {

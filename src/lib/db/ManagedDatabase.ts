@@ -16,7 +16,9 @@ import type { Connection, Driver } from './connection.ts';
 import { Restart, restartable, runSession, statementOf, tryTransaction } from './heldConnection.ts';
 import { Limit } from './limit.ts';
 import { holding, refuseNested } from './nesting.ts';
+import { refusal } from './parameters.ts';
 import type { DatabaseSettings } from './settings.ts';
+import { reachesFurther } from './statementText.ts';
 
 const RETRY: Growth = { firstMs: 10, capMs: 1_000 };
 /** What `close` waits for calls that are under way. */
@@ -50,6 +52,9 @@ export class ManagedDatabase implements Database {
     options: QueryOptions = {},
   ): Promise<QueryResult<R>> {
     this.#checkFree();
+    if (reachesFurther(sql)) {
+      throw refusal('sql', 'the next query may have another connection: use `transaction`');
+    }
     const statement = statementOf(sql, params, options);
     const result = await this.#untilDone(options, this.#settings.retriesMax, (limit) =>
       this.#connected(limit, (connection) => connection.run(statement, limit).catch(restartable)),

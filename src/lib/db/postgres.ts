@@ -6,7 +6,7 @@ import { Limit } from './limit.ts';
 import { parsePlace, type Place } from './location.ts';
 import { durabilityWarnings } from './postgres/greeting.ts';
 import { startListening } from './postgres/listener.ts';
-import { loadPg } from './postgres/pg.ts';
+import { loadPg, type Pg } from './postgres/pg.ts';
 import { PostgresConnection, type PostgresContext } from './postgres/PostgresConnection.ts';
 import { postgresError } from './postgres/postgresError.ts';
 import { resultTypes } from './postgres/resultTypes.ts';
@@ -30,6 +30,7 @@ export async function openPostgres(
     allowExitOnIdle: true,
     keepAlive: true,
     fallback_application_name: 'holdfast',
+    Client: hangingUp(driver.Client),
   });
   const context = { pg: driver, types: resultTypes(driver), settings, counts: noPlans() };
   const postgres = new PostgresDriver(pool, place.location, context, true);
@@ -44,6 +45,31 @@ export async function adoptPostgres(
   const context = { pg: driver, types: resultTypes(driver), settings, counts: noPlans() };
   const own = pool as pg.Pool;
   return answering(new PostgresDriver(own, locationOf(own), context, false), settings);
+}
+
+/**
+ * The driver leaves a connection open that it could not use, for want of a password say, and with it
+ * the process, until the server gives it up after a minute.
+ */
+function hangingUp(Client: Pg['Client']): Pg['Client'] {
+  return class extends Client {
+    override connect(): Promise<pg.Client>;
+    override connect(callback: (error: Error) => void): void;
+    override connect(callback?: (error: Error) => void): Promise<pg.Client> | void {
+      const hangUp = () => this.connection.stream.destroy();
+      if (callback === undefined) {
+        return super.connect().catch((error: unknown) => {
+          hangUp();
+          throw error;
+        });
+      }
+      super.connect((error: Error) => {
+        // Of a connection that was made it is null, whatever the types say.
+        if ((error as Error | null) !== null) hangUp();
+        callback(error);
+      });
+    }
+  };
 }
 
 function noPlans(): PostgresContext['counts'] {

@@ -14,6 +14,10 @@ const DEFAULTS = {
   retriesMax: 5,
 } as const;
 
+const KNOWN: ReadonlySet<string> = new Set([
+  ...Object.keys(DEFAULTS),
+  ...(['create', 'onWarning', 'clock', 'random'] satisfies readonly (keyof DatabaseOptions)[]),
+]);
 const MAY_BE_ZERO: ReadonlySet<string> = new Set(['waitingMax', 'preparedMax', 'retriesMax']);
 
 /** `DatabaseOptions` with every default in its place. */
@@ -29,6 +33,11 @@ export function databaseSettings(
   options: DatabaseOptions,
   connectionsMax: number = DEFAULTS.connectionsMax,
 ): DatabaseSettings {
+  const unknown = Object.keys(options).find((name) => !KNOWN.has(name));
+  if (unknown !== undefined) {
+    const message = `options.${unknown} is not known; there are ${[...KNOWN].join(', ')}`;
+    throw new StoreError('INVALID_ARGUMENT', message);
+  }
   const numbers: Record<keyof typeof DEFAULTS, number> = { ...DEFAULTS, connectionsMax };
   for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
     numbers[name] = whole(name, options[name] ?? numbers[name]);

@@ -40,6 +40,11 @@ export function controlsTransaction(sql: string): boolean {
   return CONTROLS.has(word) || (word === 'ROLLBACK' && !rollsBackToSavepoint(sql));
 }
 
+/** Whether it is meant for the statements of later calls; several in one text may hold all of theirs. */
+export function reachesFurther(sql: string): boolean {
+  return (controlsTransaction(sql) || firstWord(sql) === 'SAVEPOINT') && !maybeSeveral(sql);
+}
+
 export function endsTransaction(sql: string): boolean {
   const word = firstWord(sql);
   return word === 'COMMIT' || word === 'END';

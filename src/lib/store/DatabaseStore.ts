@@ -1,4 +1,4 @@
-import { connectDatabase, type Database, type Queryable } from '../db.ts';
+import { connectDatabase, type Database, type DatabaseOptions, type Queryable } from '../db.ts';
 import { StoreError } from '../errors.ts';
 import { FILE_STORE_DEFAULTS } from '../limits.ts';
 import { PARTITION_COMMITS } from '../migrations.ts';
@@ -76,6 +76,7 @@ interface World {
   readonly cacheBytesMax: number;
   readonly journalBytesKeep: number;
   readonly readOnly?: boolean | undefined;
+  readonly database?: DatabaseOptions | undefined;
 }
 
 /** Runs, steps, events and artifacts in a database, which any number of processes may share. */
@@ -131,8 +132,9 @@ export class DatabaseStore implements Store {
     const space = isPostgres ? new PartitionSpace(db, PARTITION_COMMITS) : new TableSpace(db);
     const blobs = new BlobTable(db, () => Math.max(clock.now(), head.atMs));
     if (!readOnly) await blobs.collect();
-    const trimmer = new Trimmer({ db, space, bytesKeep, blobs });
-    const onCommitted = (commits: number) => trimmer.committed(commits);
+    const onFailure = (error: unknown) => warn(world, `the log was not trimmed: ${String(error)}`);
+    const trimmer = new Trimmer({ db, space, bytesKeep, blobs, onFailure });
+    const onCommitted = (before: number, commits: number) => trimmer.committed(before, commits);
     const refusal = () => (readOnly ? READ_ONLY : undefined);
     const batchBytesMax = Math.min(world.batchBytesMax, world.queueBytesMax);
     const parts = { batchBytesMax, log, reader, cache, clock, random, head, onCommitted, refusal };
@@ -180,7 +182,9 @@ export class DatabaseStore implements Store {
     committer.refuseUnwritable();
     let enlisted = this.#enlisted.get(tx);
     if (enlisted === undefined) {
-      enlisted = new Enlisted({ ...this.#rooms, tx, reader: new RunReader(db, tx) });
+      const reader = new RunReader(db, tx);
+      const locksAll = db.dialect === 'sqlite';
+      enlisted = new Enlisted({ ...this.#rooms, tx, reader, locksAll });
       this.#enlisted.set(tx, enlisted);
     }
     return transactionOver(this.#servicesOver(enlisted, blobs));
@@ -260,6 +264,11 @@ export class DatabaseStore implements Store {
     const items = rows.slice(0, limit).map(({ data }) => toRun(runFromJson(JSON.parse(data))));
     return { items, next: runCursorAfter(rows, limit) };
   }
+}
+
+function warn({ database }: World, message: string): void {
+  const { onWarning = (text: string) => process.emitWarning(text) } = database ?? {};
+  onWarning(message);
 }
 
 const READ_ONLY = new StoreError('STORE_READ_ONLY', 'the store was opened read-only');

@@ -122,7 +122,14 @@ CREATE TABLE holdfast_blobs (
   PRIMARY KEY (digest, part)
 );`;
   return dialect === 'postgres'
-    ? `${tables}\n${EXTEND_FUNCTION}\n${COMMIT_FUNCTION}\n${COMMIT_ONE_FUNCTION}`
+    ? [
+        tables,
+        EXTEND_FUNCTION,
+        DROP_FUNCTION,
+        FIXED_PATHS,
+        COMMIT_FUNCTION,
+        COMMIT_ONE_FUNCTION,
+      ].join('\n')
     : `${tables}\n${STATISTICS}`;
 }
 
@@ -155,10 +162,14 @@ export const PARTITION_COMMITS = 65_536;
  * partition would wait for every open transaction that has read the log.
  */
 const EXTEND_FUNCTION = `
-CREATE FUNCTION holdfast_extend_log(upto bigint) RETURNS void LANGUAGE plpgsql AS $holdfast$
+CREATE FUNCTION holdfast_extend_log(upto bigint) RETURNS void LANGUAGE plpgsql
+  SECURITY DEFINER AS $holdfast$
 DECLARE
   name text;
 BEGIN
+  IF NOT has_table_privilege(session_user, 'holdfast_changes', 'INSERT') THEN
+    RAISE insufficient_privilege USING MESSAGE = 'permission denied for table holdfast_changes';
+  END IF;
   FOR part IN upto / ${PARTITION_COMMITS} .. upto / ${PARTITION_COMMITS} + 1 LOOP
     name := 'holdfast_changes_' || part;
     CONTINUE WHEN to_regclass(name) IS NOT NULL;
@@ -168,6 +179,31 @@ BEGIN
   END LOOP;
 END $holdfast$;
 SELECT holdfast_extend_log(0);`;
+
+/** Removes a partition of the log. */
+const DROP_FUNCTION = `
+CREATE FUNCTION holdfast_drop_log(part bigint) RETURNS void LANGUAGE plpgsql
+  SECURITY DEFINER AS $holdfast$
+BEGIN
+  IF NOT has_table_privilege(session_user, 'holdfast_changes', 'DELETE') THEN
+    RAISE insufficient_privilege USING MESSAGE = 'permission denied for table holdfast_changes';
+  END IF;
+  EXECUTE format('DROP TABLE %I', 'holdfast_changes_' || part);
+END $holdfast$;`;
+
+/**
+ * Both act as the owner of the tables, for roles that may read and write rows and no more. They look
+ * in the schema of the tables alone, whatever path their caller has.
+ */
+const FIXED_PATHS = `
+DO $holdfast$
+DECLARE
+  name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['holdfast_extend_log', 'holdfast_drop_log'] LOOP
+    EXECUTE format('ALTER FUNCTION %I(bigint) SET search_path = %I, pg_temp', name, current_schema());
+  END LOOP;
+END $holdfast$;`;
 
 /** A table that came as lines, and the columns of one. */
 const lines = (table: string) => `string_to_table(${table}, E'\\n') AS line`;

@@ -3,6 +3,7 @@ import type { ArtifactRow, EventRow, RunRow } from '../../model/entities.ts';
 import type { RunState } from '../../model/runState.ts';
 import { artifactToText, runToText, stepToText } from '../../model/text.ts';
 import type { WrittenChange } from './logText.ts';
+import { rowBytes, rowKey } from './rowBytes.ts';
 
 /**
  * Commits that go to the database together, as rows. A group passes or fails as a whole: it holds the
@@ -60,6 +61,8 @@ export interface RunBase {
   readonly head: number;
   readonly createdPosition: number;
   readonly row: RunRow | undefined;
+  /** What the run took in memory, where that is known. */
+  readonly bytes?: number | undefined;
 }
 
 /** What became of one run in the commits of a batch. */
@@ -71,6 +74,11 @@ export class TouchedRun {
   createdIn = -1;
   isDeleted = false;
   readonly changes: Change[] = [];
+  /** What its rows take that are to be written, events aside. */
+  rowBytes = 0;
+  /** How much more than at the beginning the run takes in memory. */
+  #grownBytes = 0;
+  readonly #counted = new Set<string>();
   /** With the commit that created it, or touched it last. */
   readonly #steps = new Map<string, number>();
   readonly #artifacts = new Map<string, ArtifactRow>();
@@ -84,7 +92,7 @@ export class TouchedRun {
   }
 
   apply({ change, text }: WrittenChange, c: number): void {
-    this.state.apply(change);
+    this.#applyCounted(change);
     this.changes.push(change);
     this.lastCommit = c;
     switch (change.type) {
@@ -113,6 +121,24 @@ export class TouchedRun {
     }
   }
 
+  /** A row is written once, as large as it is at last. */
+  #applyCounted(change: Change): void {
+    const key = rowKey(change);
+    if (key === undefined) return this.state.apply(change);
+    const before = rowBytes(this.state, change);
+    this.state.apply(change);
+    const after = rowBytes(this.state, change);
+    this.#grownBytes += after - before;
+    this.rowBytes += this.#counted.has(key) ? after - before : after;
+    this.#counted.add(key);
+  }
+
+  /** What the run takes in memory now; `undefined` where all of it is to be counted again. */
+  get bytes(): number | undefined {
+    const { bytes } = this.base;
+    return this.isDeleted || bytes === undefined ? undefined : bytes + this.#grownBytes;
+  }
+
   #append(event: EventRow, c: number, data: string): void {
     this.#events.set(event, { c, data });
     const { idempotencyKey: key } = event;
@@ -122,6 +148,8 @@ export class TouchedRun {
   #forget(): void {
     this.isDeleted = true;
     this.createdIn = -1;
+    this.rowBytes = 0;
+    this.#counted.clear();
     this.#steps.clear();
     this.#artifacts.clear();
     this.#events.clear();

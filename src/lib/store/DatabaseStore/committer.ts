@@ -24,7 +24,8 @@ export interface CommitterParts {
   readonly head: LogHead;
   /** What is decided and not yet in the database, at most; a larger commit goes alone. */
   readonly batchBytesMax: number;
-  readonly onCommitted: (commits: number) => void;
+  /** After `before`, the position of a commit. */
+  readonly onCommitted: (before: number, commits: number) => void;
   /** Why nothing can be written, if so. */
   readonly refusal: () => StoreError | undefined;
 }
@@ -123,10 +124,14 @@ export class DatabaseCommitter implements RunWriter {
 
   /** Returns the jobs that are still to be decided, some of them again. */
   async #commit(jobs: readonly Job[]): Promise<readonly Job[]> {
-    const { head, log, batchBytesMax } = this.#parts;
+    const { log, batchBytesMax } = this.#parts;
     const known = await this.#known(jobs);
     const at = this.#now();
-    const gathering = new Gathering((id) => known.get(id) as CachedRun, batchBytesMax);
+    const gathering = new Gathering(
+      (id) => known.get(id) as CachedRun,
+      batchBytesMax,
+      log.commitBytesMax,
+    );
     let count = 0;
     while (count < jobs.length && !gathering.isFull) {
       gathering.add(jobs[count++] as Job, this.#contextAt(at));
@@ -145,11 +150,18 @@ export class DatabaseCommitter implements RunWriter {
     this.commits += commits;
     this.bytes += bytes;
     this.batches++;
-    if (commits > 0) head.made(outcome.before + commits);
+    if (commits > 0) this.committed(outcome.before, commits);
     for (const told of tell) told();
     if (failed.length === 0) return jobs.slice(count);
     const again = await this.#reload(failed, [...batch.keys, ...keysIn(known)]);
     return [...again, ...jobs.slice(count)];
+  }
+
+  /** So many commits are in the database, after `before`. */
+  committed(before: number, commits: number): void {
+    const { head, onCommitted } = this.#parts;
+    head.made(before + commits);
+    onCommitted(before, commits);
   }
 
   /** The runs of these jobs as far as they are known, and else as they are in the database. */

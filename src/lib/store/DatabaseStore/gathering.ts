@@ -1,10 +1,12 @@
 import type { Context } from '../../model/decision.ts';
 import type { EventRow } from '../../model/entities.ts';
+import type { RunState } from '../../model/runState.ts';
 import { type Batch, newBatch, TouchedRun } from './batch.ts';
 import { type Job, MOVED } from './job.ts';
 import { Groups } from './groups.ts';
 import type { BatchOutcome } from './log.ts';
 import { commitData, type WrittenCommit, writtenCommit } from './logText.ts';
+import { refuseTooLarge, rowBytes, rowKey } from './rowBytes.ts';
 import type { CachedRun } from './runCache.ts';
 
 const NO_COMMIT: WrittenCommit = { changes: [], length: 0 };
@@ -24,13 +26,18 @@ export class Gathering {
   readonly #groups = new Groups();
   readonly #decided: Decided[] = [];
   readonly #bytesMax: number;
+  readonly #commitBytesMax: number;
   #commits = 0;
   #bytes = 0;
 
-  /** `bytesMax`: what it may carry; a larger commit goes alone. */
-  constructor(runOf: (runId: string) => CachedRun, bytesMax = Infinity) {
+  /**
+   * `bytesMax`: it is full when its changes and the rows that they write have this much; a larger commit
+   * is the last one. `commitBytesMax`: a commit that would write more is refused: `LIMIT_EXCEEDED`.
+   */
+  constructor(runOf: (runId: string) => CachedRun, bytesMax = Infinity, commitBytesMax = Infinity) {
     this.#runOf = runOf;
     this.#bytesMax = bytesMax;
+    this.#commitBytesMax = commitBytesMax;
   }
 
   get isFull(): boolean {
@@ -46,10 +53,14 @@ export class Gathering {
     const state = (id: string) => this.#touched.get(id)?.state ?? this.#runOf(id).state;
     try {
       const commit = writtenCommit(job.decide(state, context));
+      this.#refuseTooLarge(commit, state);
       const c = commit.changes.length === 0 ? -1 : this.#commits++;
       this.#bytes += commit.length;
       for (const written of commit.changes) {
-        this.#runToTouch(written.change.runId).apply(written, c);
+        const run = this.#runToTouch(written.change.runId);
+        const before = run.rowBytes;
+        run.apply(written, c);
+        this.#bytes += run.rowBytes - before;
       }
       const answer = job.answer(state);
       this.#decided.push({ job, commit, c, tell: () => job.resolve(answer) });
@@ -57,6 +68,22 @@ export class Gathering {
       // It rests on what was loaded: it holds only if that is still so.
       this.#decided.push({ job, commit: NO_COMMIT, c: -1, tell: () => job.reject(refusal) });
     }
+  }
+
+  /** Before anything of it is done. The text of a change is about what it adds to its row. */
+  #refuseTooLarge(commit: WrittenCommit, stateOf: (runId: string) => RunState): void {
+    if (this.#commitBytesMax === Infinity) return;
+    let bytes = commit.length;
+    const counted = new Set<string>();
+    for (const { change, text } of commit.changes) {
+      const key = rowKey(change);
+      if (key === undefined) continue;
+      const isNew = counted.size < counted.add(`${change.runId} ${key}`).size;
+      const added = text.length + (isNew ? rowBytes(stateOf(change.runId), change) : 0);
+      // Steps go as they are, the others inside of JSON, where a text may be twice as long.
+      bytes += key.startsWith('step ') ? added : 2 * added;
+    }
+    refuseTooLarge(bytes, this.#commitBytesMax);
   }
 
   /** Heads only move forward: one that differs by now will never be the same again. */
@@ -111,22 +138,36 @@ export class Gathering {
       bytes += commit.length;
       tell.push(told);
     }
-    return { tell, failed, bytes, commits: positions.size, runs: this.#runsAt(positions) };
+    return { tell, failed, bytes, commits: positions.size, runs: this.#runsAt(positions, passed) };
   }
 
-  #runsAt(positions: ReadonlyMap<number, number>): ReadonlyMap<string, CachedRun> {
+  #runsAt(
+    positions: ReadonlyMap<number, number>,
+    passed: ReadonlySet<number>,
+  ): ReadonlyMap<string, CachedRun> {
     const runs = new Map<string, CachedRun>();
     for (const [id, run] of this.#touched) {
       const head = positions.get(run.lastCommit);
       if (head === undefined) continue;
       const { state } = this.#runOf(id);
+      const bytes = holdsEvents(state) ? undefined : run.bytes;
       for (const change of run.changes) state.apply(change);
       // From here on the database answers for the keys of its events.
       state.eventByKey.clear();
       const isThere = state.run !== undefined;
       const createdPosition = positions.get(run.createdIn) ?? run.base.createdPosition;
-      runs.set(id, { state, head: isThere ? head : 0, createdPosition });
+      runs.set(id, { state, head: isThere ? head : 0, createdPosition, bytes });
+    }
+    // Those of which a key was looked up: their events are kept until the next commit, and count.
+    for (const [id, g] of this.#groups.members()) {
+      if (this.#touched.has(id) || !passed.has(g)) continue;
+      const { state, head, createdPosition } = this.#runOf(id);
+      if (holdsEvents(state)) runs.set(id, { state, head, createdPosition });
     }
     return runs;
   }
+}
+
+function holdsEvents({ eventByKey }: RunState): boolean {
+  return eventByKey.values().next().done !== true;
 }

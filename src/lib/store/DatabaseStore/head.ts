@@ -10,6 +10,8 @@ const POLL_MS = 500;
 const TELL_MS = 10;
 /** What a notification may take; then it is given up. Milliseconds. */
 const TELLING_MS = 1_000;
+/** Of a timer that does nothing. */
+const STAY_MS = 2 ** 30;
 const CHANNEL = 'holdfast_log';
 
 /**
@@ -84,10 +86,16 @@ export class LogHead {
   async wait(position: number, isOver: () => boolean, signal?: AbortSignal): Promise<void> {
     const isWaiting = () => this.position <= position && !isOver() && !isAborted(signal);
     this.#listen();
-    while (isWaiting()) {
-      // What was heard since the last look began may be of a commit that it has not seen.
-      if (this.#heard === this.#answered) await this.#stirred(signal);
-      if (isWaiting()) await this.look();
+    // Connections and clocks keep no process alive; who waits for another process must stay.
+    const stay = setInterval(() => undefined, STAY_MS);
+    try {
+      while (isWaiting()) {
+        // What was heard since the last look began may be of a commit that it has not seen.
+        if (this.#heard === this.#answered) await this.#stirred(signal);
+        if (isWaiting()) await this.look();
+      }
+    } finally {
+      clearInterval(stay);
     }
   }
 

@@ -13,6 +13,9 @@ export interface BatchOutcome {
 
 /** The log of a database. */
 export interface CommitLog {
+  /** What the rows of one commit may hold, in UTF-16 units of their texts. */
+  readonly commitBytesMax: number;
+
   /**
    * Checks each group of the batch against what is stored, numbers the commits of those that pass,
    * and stores them; all in one transaction, durable when it resolves.

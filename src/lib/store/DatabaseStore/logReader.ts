@@ -6,6 +6,18 @@ import { eventFromJson } from '../../model/text.ts';
 import { changesFromJson, type EventReference } from './logText.ts';
 
 const PAGE = 200;
+/** Of one page, with the events that it names; a larger commit is a page of its own. */
+const PAGE_BYTES = 4 * 1024 * 1024;
+
+/** Both databases know how long a text is without reading it. */
+const ROWS = `
+  SELECT position, at_ms, data, octet_length(data) AS bytes FROM holdfast_changes
+  WHERE position > $1 AND position <= (SELECT max(s.position) FROM
+    (SELECT p.position, sum(p.bytes) OVER (ORDER BY p.position) - p.bytes AS before FROM
+      (SELECT position, octet_length(data) AS bytes FROM holdfast_changes
+        WHERE position > $1 ORDER BY position LIMIT $2) AS p) AS s
+    WHERE s.before < $3)
+  ORDER BY position`;
 
 interface LoggedCommit {
   readonly position: number;
@@ -23,6 +35,7 @@ interface ChangesRow {
   readonly position: number;
   readonly at_ms: number;
   readonly data: string;
+  readonly bytes: number;
 }
 
 interface EventAt {
@@ -44,9 +57,10 @@ export class LogReader {
   /** Some commits after `after`, in their order. `UNSUPPORTED_FORMAT`, `DATA_CORRUPT`. */
   async page(after: number): Promise<LogPage> {
     const rows = await this.#rows(after, PAGE);
-    const read = rows.map(({ position, at_ms, data }) => {
+    const all = rows.map(({ position, at_ms, data }) => {
       return { position, at: new Date(at_ms), changes: changesOf(data, position) };
     });
+    const read = all.slice(0, countOfPage(rows, all));
     const wanted = read.flatMap(({ position, changes }) =>
       changes.filter(isReference).map(({ runId, seq }) => ({ position, run_id: runId, seq })),
     );
@@ -64,14 +78,13 @@ export class LogReader {
       ...commit,
       changes: commit.changes.map((change) => whole(change, commit.position, events)),
     }));
-    return { commits, isLast: rows.length < PAGE };
+    const isWhole = commits.length === rows.length && rows.length < PAGE;
+    return { commits, isLast: isWhole && sum(rows.map(({ bytes }) => bytes)) < PAGE_BYTES };
   }
 
+  /** At most `limit`, and no more once they have `PAGE_BYTES`. */
   async #rows(after: number, limit: number): Promise<readonly ChangesRow[]> {
-    const sql =
-      'SELECT position, at_ms, data FROM holdfast_changes WHERE position > $1' +
-      ' ORDER BY position LIMIT $2';
-    return (await this.#db.query<ChangesRow>(sql, [after, limit])).rows;
+    return (await this.#db.query<ChangesRow>(ROWS, [after, limit, PAGE_BYTES])).rows;
   }
 
   /**
@@ -95,6 +108,24 @@ export class LogReader {
     const { rows } = await this.#db.query<StoredEvent>(sql, lists);
     return new Map(rows.map((row) => [keyOf(row), eventFromJson(parsed(row.data, row.position))]));
   }
+}
+
+/** How many of the commits read fill a page, with the events that they name. */
+function countOfPage(
+  rows: readonly ChangesRow[],
+  read: readonly { readonly changes: readonly Logged[] }[],
+): number {
+  let bytes = 0;
+  const full = rows.findIndex((row, n) => {
+    const events = read[n]?.changes.filter(isReference) ?? [];
+    bytes += row.bytes + sum(events.map(({ size = 0 }) => size));
+    return bytes >= PAGE_BYTES;
+  });
+  return full < 0 ? rows.length : full + 1;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 function keyOf({ position, run_id, seq }: EventAt): string {

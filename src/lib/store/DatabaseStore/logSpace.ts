@@ -102,10 +102,10 @@ export class PartitionSpace implements LogSpace {
         const upTo = Math.min(await limit(tx), await headOf(tx));
         const partitions = await this.#partitions(tx);
         let left = partitions.reduce((sum, { bytes }) => sum + bytes, 0);
-        for (const { name, bytes, to } of partitions) {
+        for (const { bytes, from, to } of partitions) {
           left -= bytes;
           if (to - 1 > upTo || left < bytesKeep) return;
-          await tx.query(`DROP TABLE ${name}`);
+          await tx.query('SELECT holdfast_drop_log($1)', [from / this.#partitionCommits]);
           await forgetDeletedEvents(tx, to - 1);
         }
       });

@@ -27,6 +27,8 @@ export interface EventReference {
   readonly type: 'event.appended';
   readonly runId: string;
   readonly seq: number;
+  /** Of the text of its row, in UTF-16 units; unknown in what was written before it was kept. */
+  readonly size?: number;
 }
 
 /** `LIMIT_EXCEEDED` when they are too many for one commit. */
@@ -49,9 +51,9 @@ export function commitData(
   isKept: (runId: string, event: EventRow) => boolean,
 ): string {
   const texts = changes.map((written) => {
-    const { change } = written;
+    const { change, text } = written;
     const isReference = change.type === 'event.appended' && isKept(change.runId, change.event);
-    return isReference ? referenceText(change) : inFull(written);
+    return isReference ? referenceText(change, text.length) : inFull(written);
   });
   return `[${texts.join(',')}]`;
 }
@@ -60,8 +62,9 @@ function inFull({ change, text }: WrittenChange): string {
   return change.type === 'event.appended' ? eventChangeToText(change.runId, text) : text;
 }
 
-function referenceText({ runId, event }: EventChange): string {
-  return `{"type":"event.appended","runId":${JSON.stringify(runId)},"seq":${event.seq}}`;
+function referenceText({ runId, event }: EventChange, size: number): string {
+  const id = JSON.stringify(runId);
+  return `{"type":"event.appended","runId":${id},"seq":${event.seq},"size":${size}}`;
 }
 
 /** What `commitData` has written; `undefined` for a change that this version does not know. */

@@ -13,12 +13,21 @@ const NEW_PIN: ReadonlySet<string> = new Set<keyof NewPin>(['name', 'after', 'by
 const BYTES_MAX_DEFAULT = 1024 ** 3;
 const COLUMNS = 'name, position, bytes_max, broken, timeline';
 
+const IS_THERE = `CAST($2 AS bigint) + 1 >= coalesce((SELECT min(position) FROM holdfast_changes),
+  (SELECT position + 1 FROM holdfast_log_head))`;
+
 /** What it wants to hold on to must still be there, in this very statement. */
 const CREATE = `INSERT INTO holdfast_pins (${COLUMNS})
   SELECT $1, CAST($2 AS bigint), CAST($3 AS bigint), 0, CAST($4 AS bigint)
-  WHERE CAST($2 AS bigint) + 1 >= coalesce((SELECT min(position) FROM holdfast_changes),
-    (SELECT position + 1 FROM holdfast_log_head))
+  WHERE ${IS_THERE}
   ON CONFLICT (name) DO NOTHING RETURNING ${COLUMNS}`;
+
+/** A pin that holds has held what it moves to; one that is broken must find it. */
+const ADVANCE = `UPDATE holdfast_pins SET broken = 0, timeline = CAST($3 AS bigint), position =
+    CASE WHEN timeline = CAST($3 AS bigint) AND position > CAST($2 AS bigint) THEN position
+      ELSE CAST($2 AS bigint) END
+  WHERE name = $1 AND ((broken = 0 AND timeline = CAST($3 AS bigint)) OR ${IS_THERE})
+  RETURNING ${COLUMNS}`;
 
 interface PinColumns {
   readonly name: string;
@@ -54,8 +63,7 @@ export class PinTable implements Pins {
     const values = [name, position, bytesMax, identity.timeline];
     const [created] = (await db.query<PinColumns>(CREATE, values)).rows;
     if (created !== undefined) return this.#toPin(created);
-    const found = await db.query('SELECT 1 AS found FROM holdfast_pins WHERE name = $1', [name]);
-    if (found.rowCount === 0) throw expired(position);
+    if (!(await this.#isThere(name))) throw expired(position);
     throw new StoreError('ALREADY_EXISTS', `pin ${name} exists already`, { id: name });
   }
 
@@ -63,18 +71,16 @@ export class PinTable implements Pins {
     this.#parts.committer.refuseUnwritable();
     const { db, identity } = this.#parts;
     const position = await this.#positionOf(after);
-    const sql =
-      'UPDATE holdfast_pins SET broken = 0, timeline = $3, position =' +
-      ' CASE WHEN timeline = $3 AND position > $2 THEN position ELSE $2 END' +
-      ` WHERE name = $1 RETURNING ${COLUMNS}`;
-    const { rows } = await db.query<PinColumns>(sql, [name, position, identity.timeline]);
-    return this.#toPin(required(rows[0], name));
+    const { rows } = await db.query<PinColumns>(ADVANCE, [name, position, identity.timeline]);
+    if (rows[0] !== undefined) return this.#toPin(rows[0]);
+    throw (await this.#isThere(name)) ? expired(position) : missing(name);
   }
 
   async release(name: string): Promise<void> {
     this.#parts.committer.refuseUnwritable();
     const sql = `DELETE FROM holdfast_pins WHERE name = $1 RETURNING ${COLUMNS}`;
-    required((await this.#parts.db.query<PinColumns>(sql, [name])).rows[0], name);
+    const { rowCount } = await this.#parts.db.query(sql, [name]);
+    if (rowCount === 0) throw missing(name);
   }
 
   async list(): Promise<readonly Pin[]> {
@@ -82,6 +88,11 @@ export class PinTable implements Pins {
     const sql = `SELECT ${COLUMNS} FROM holdfast_pins ORDER BY name`;
     const { rows } = await this.#parts.db.query<PinColumns>(sql);
     return rows.map((row) => this.#toPin(row));
+  }
+
+  async #isThere(name: string): Promise<boolean> {
+    const sql = 'SELECT 1 AS found FROM holdfast_pins WHERE name = $1';
+    return (await this.#parts.db.query(sql, [name])).rowCount > 0;
   }
 
   #positionOf(cursor: string): Promise<number> {
@@ -106,7 +117,6 @@ function expired(position: number): StoreError {
   return new StoreError('POSITION_EXPIRED', message);
 }
 
-function required(pin: PinColumns | undefined, name: string): PinColumns {
-  if (pin !== undefined) return pin;
-  throw new StoreError('NOT_FOUND', `there is no pin ${name}`, { id: name });
+function missing(name: string): StoreError {
+  return new StoreError('NOT_FOUND', `there is no pin ${name}`, { id: name });
 }

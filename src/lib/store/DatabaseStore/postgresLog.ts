@@ -1,6 +1,7 @@
 import type { Database, Queryable } from '../../db.ts';
 import type { Batch } from './batch.ts';
 import type { BatchOutcome, CommitLog } from './log.ts';
+import { refuseTooLarge } from './rowBytes.ts';
 
 const COMMIT = 'SELECT holdfast_commit($1, $2, $3, $4, $5, $6, $7, $8) AS outcome';
 const COMMIT_ONE = 'SELECT holdfast_commit_one($1, $2, $3, $4, $5, $6, $7, $8, $9) AS outcome';
@@ -8,10 +9,16 @@ const CHECK = `SELECT array_agg(w.g) AS missed
   FROM unnest($1::int[], $2::bigint[], $3::text[]) AS w(g, head, run)
   WHERE w.head <> coalesce((SELECT r.head FROM holdfast_runs r WHERE r.id = w.run), 0)`;
 
+const MiB = 1024 * 1024;
+/** A string of V8 ends at 512 Mi units, a message to PostgreSQL at 1 GiB: three bytes a unit at most. */
+const CALL_BYTES_MAX = 320 * MiB;
+
 type Outcome = readonly [before: number, at: number, missed: readonly number[]];
 
 /** Commits by one call of a function of the database: one round trip, one transaction. */
 export class PostgresLog implements CommitLog {
+  /** So that what was gathered before it still goes along in the same call. */
+  readonly commitBytesMax = 256 * MiB;
   readonly #db: Database;
 
   constructor(db: Database) {
@@ -34,6 +41,7 @@ export class PostgresLog implements CommitLog {
   }
 
   async commitIn(db: Queryable, batch: Batch, at: number): Promise<BatchOutcome> {
+    refuseTooLarge(callBytes(batch), CALL_BYTES_MAX);
     const one = parametersOfOne(batch);
     const sql = one === undefined ? COMMIT : COMMIT_ONE;
     const values = [at, ...(one ?? parametersOf(batch))];
@@ -42,6 +50,14 @@ export class PostgresLog implements CommitLog {
     const outcome = rows[0]?.outcome ?? null;
     return one === undefined ? outcomeOf(batch, outcome as string) : outcomeOfOne(at, outcome);
   }
+}
+
+/** Runs and artifacts go as JSON inside of JSON, where a text may be twice as long. */
+function callBytes({ commits, steps, events, runs, artifacts }: Batch): number {
+  let bytes = 0;
+  for (const rows of [commits, steps, events]) for (const { data } of rows) bytes += data.length;
+  for (const rows of [runs, artifacts]) for (const { data } of rows) bytes += 2 * data.length;
+  return bytes;
 }
 
 function outcomeOf({ guards }: Batch, text: string): BatchOutcome {

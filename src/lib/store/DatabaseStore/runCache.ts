@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { RunState } from '../../model/runState.ts';
+import { stateBytes } from './rowBytes.ts';
 
 /** A run as the database had it: good as long as its head there is the same. */
 export interface CachedRun {
@@ -7,16 +8,16 @@ export interface CachedRun {
   /** The last commit that touched it; 0: it is not there. */
   readonly head: number;
   readonly createdPosition: number;
+  /** What it takes, where that is known without counting it all. */
+  readonly bytes?: number | undefined;
 }
-
-const ROW_BYTES = 600;
 
 /** Runs that were read or written lately, bounded by bytes. Never the truth: every use is checked. */
 export class RunCache {
   readonly #runs: LRUCache<string, CachedRun>;
 
   constructor(bytesMax: number) {
-    this.#runs = new LRUCache({ maxSize: Math.max(1, bytesMax), sizeCalculation: bytesOf });
+    this.#runs = new LRUCache({ maxSize: Math.max(1, bytesMax) });
   }
 
   get stats(): { readonly runs: number; readonly bytes: number } {
@@ -28,21 +29,11 @@ export class RunCache {
   }
 
   put(runId: string, run: CachedRun): void {
-    this.#runs.set(runId, run);
+    const bytes = run.bytes ?? stateBytes(run.state);
+    this.#runs.set(runId, { ...run, bytes }, { size: bytes });
   }
 
   forget(runId: string): void {
     this.#runs.delete(runId);
   }
-}
-
-/** Roughly: rows and payloads. */
-function bytesOf({ state }: CachedRun): number {
-  let bytes = ROW_BYTES + payloads(state.run);
-  for (const step of state.steps.values()) bytes += ROW_BYTES + payloads(step);
-  return bytes;
-}
-
-function payloads(row: { readonly input: string; readonly output: string } | undefined): number {
-  return row === undefined ? 0 : row.input.length + row.output.length;
 }

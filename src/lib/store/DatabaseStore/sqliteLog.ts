@@ -122,6 +122,7 @@ function deletionFrom(table: string, column: string, rows: string): string {
 
 /** Commits in one transaction of the process that has the file. */
 export class SqliteLog implements CommitLog {
+  readonly commitBytesMax = Infinity;
   readonly #db: Database;
 
   constructor(db: Database) {
@@ -144,7 +145,9 @@ export class SqliteLog implements CommitLog {
     await tx.query(MOVE, [before + positions.size, at]);
     for (const { table, columns, sql } of WRITES) {
       const rows = (batch[table] as readonly AnyRow[]).filter(({ g }) => passed.has(g));
-      if (rows.length > 0) await tx.query(sql, [arraysOf(rows, columns, positions)]);
+      for (const part of partsOf(rows)) {
+        await tx.query(sql, [arraysOf(part, columns, positions)]);
+      }
     }
     const events = batch.events.filter(({ g }) => passed.has(g));
     const commits = batch.commits.filter(({ g }) => passed.has(g));
@@ -169,6 +172,9 @@ async function passing(tx: Queryable, { guards, keys }: Batch): Promise<Readonly
   return new Set(guards.map(({ g }) => g).filter((g) => !failed.has(g)));
 }
 
+/** What goes into one text: of the rows of large runs all together may be longer than a string can. */
+const PART_BYTES = 4 * 1024 * 1024;
+
 type AnyRow = { readonly g: number } & Readonly<Record<string, unknown>>;
 
 /** Rows as JSON, with positions in the place of the numbers of commits. */
@@ -182,4 +188,18 @@ function arraysOf(
     return name === 'c' || name === 'created_c' ? positions?.get(value as number) : value;
   };
   return JSON.stringify(rows.map((row) => columns.map((name) => valueOf(row, name))));
+}
+
+function* partsOf(rows: readonly AnyRow[]): Generator<readonly AnyRow[], void, undefined> {
+  let part: AnyRow[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    part.push(row);
+    bytes += typeof row['data'] === 'string' ? row['data'].length : 0;
+    if (bytes < PART_BYTES) continue;
+    yield part;
+    part = [];
+    bytes = 0;
+  }
+  if (part.length > 0) yield part;
 }

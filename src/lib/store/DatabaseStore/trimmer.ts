@@ -2,7 +2,7 @@ import type { Database, Queryable } from '../../db.ts';
 import type { BlobTable } from './blobs.ts';
 import type { LogSpace } from './logSpace.ts';
 
-/** Commits of this process after which it looks whether something of the log may go. */
+/** Whoever makes every so many-th commit looks whether something of the log may go. */
 const EVERY_COMMITS = 8_192;
 
 interface PinPlace {
@@ -18,30 +18,26 @@ export interface TrimmerParts {
   readonly bytesKeep: number;
   /** Whose leftovers go at the same time. */
   readonly blobs?: Pick<BlobTable, 'collect'> | undefined;
+  /** Of a trim that nobody waits for. */
+  readonly onFailure?: ((error: unknown) => void) | undefined;
 }
 
 /** Keeps the log as long as its readers need it, and no longer. */
 export class Trimmer {
   readonly #parts: TrimmerParts;
-  #commits = 0;
   #trimming: Promise<void> | undefined;
-  /** Why the last try failed; the next one is made with later commits. */
-  failure: unknown;
 
   constructor(parts: TrimmerParts) {
     this.#parts = parts;
   }
 
-  /** So many commits were made. */
-  committed(count: number): void {
-    this.#commits += count;
-    if (this.#commits < EVERY_COMMITS || this.#trimming !== undefined) return;
-    this.#commits = 0;
+  /** So many commits were made after the position `before`. */
+  committed(before: number, count: number): void {
+    const isDue = Math.floor(before / EVERY_COMMITS) < Math.floor((before + count) / EVERY_COMMITS);
+    if (!isDue || this.#trimming !== undefined) return;
     this.#trimming = this.trim()
-      .then(
-        () => (this.failure = undefined),
-        (error: unknown) => void (this.failure = error),
-      )
+      // It is tried again with later commits.
+      .catch((error: unknown) => this.#parts.onFailure?.(error))
       .finally(() => (this.#trimming = undefined));
   }
 
@@ -67,10 +63,19 @@ export class Trimmer {
       rows.map(({ position }) => position),
     );
     for (const [n, { name, position, bytes_max }] of rows.entries()) {
-      if ((held[n] ?? 0) <= bytes_max) continue;
+      const bytes = (held[n] ?? 0) + (await this.#deletedBytesAfter(position));
+      if (bytes <= bytes_max) continue;
       const broken = 'UPDATE holdfast_pins SET broken = 1 WHERE name = $1 AND position = $2';
       await db.query(broken, [name, position]);
     }
+  }
+
+  /** Events of deleted runs, which are kept for the log alone. */
+  async #deletedBytesAfter(position: number): Promise<number> {
+    const sql = `SELECT coalesce(sum(length(data)), 0) AS bytes FROM holdfast_deleted_events
+      WHERE position > $1`;
+    const { rows } = await this.#parts.db.query<{ bytes: number }>(sql, [position]);
+    return rows[0]?.bytes ?? 0;
   }
 }
 

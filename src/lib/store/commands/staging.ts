@@ -11,7 +11,7 @@ import type { Decide, RunWriter } from './writer.ts';
 
 /** The runs of the transaction in whose callback we are; `ended` once that has returned. */
 interface ActiveTransaction {
-  readonly runIds: ReadonlySet<string>;
+  readonly runIds: Pick<ReadonlySet<string>, 'has'>;
   ended: boolean;
 }
 
@@ -26,6 +26,16 @@ export class ActiveTransactions {
     if (nested === undefined) return;
     const message = `run ${nested} is held by the transaction around this call: write through tx`;
     throw new StoreError('NESTED_TRANSACTION', message, { id: nested });
+  }
+
+  /**
+   * The callback that calls this writes past its transaction from here on when it writes to one of
+   * these runs in any other way, until what is returned is called.
+   */
+  enter(runIds: ActiveTransaction['runIds']): () => void {
+    const active: ActiveTransaction = { runIds, ended: false };
+    this.#active.enterWith(active);
+    return () => void (active.ended = true);
   }
 
   /** Runs the callback; what it throws is given back, for the caller to judge what it rests on. */
@@ -167,7 +177,8 @@ export async function untilUndisturbed<T>(attempt: () => Promise<Outcome<T>>): P
 }
 
 export function movedRuns(): StoreError {
-  const message = `other writers moved the runs ${LIMITS.transactionTriesMax} times in a row`;
+  const message =
+    'other writers moved the runs at every try: hold the callback shorter, or try later';
   return new StoreError('VERSION_CONFLICT', message);
 }
 
