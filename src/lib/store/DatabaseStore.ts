@@ -36,7 +36,7 @@ import { PartitionSpace, TableSpace } from './DatabaseStore/logSpace.ts';
 import { PinTable } from './DatabaseStore/pins.ts';
 import { PostgresLog } from './DatabaseStore/postgresLog.ts';
 import { RunCache } from './DatabaseStore/runCache.ts';
-import { RunReader } from './DatabaseStore/runReader.ts';
+import { parseRow, RunReader } from './DatabaseStore/runReader.ts';
 import { mayMake, prepareSchema } from './DatabaseStore/schema.ts';
 import { SqliteLog } from './DatabaseStore/sqliteLog.ts';
 import { runTransaction } from './DatabaseStore/transaction.ts';
@@ -109,6 +109,8 @@ export class DatabaseStore implements Store {
       clock,
       random,
       create: mayMake(options),
+      // Its callers wait their turn, as they do for a directory, however many they are.
+      waitingMax: WAITING_MAX,
       ...options.database,
     });
     try {
@@ -260,8 +262,10 @@ export class DatabaseStore implements Store {
     const { committer, db } = this.#rooms;
     committer.refuseClosed();
     const { sql, params, limit } = listRuns(filter, { ...TABLES, dialect: db.dialect });
-    const { rows } = await db.query<{ data: string }>(sql, params);
-    const items = rows.slice(0, limit).map(({ data }) => toRun(runFromJson(JSON.parse(data))));
+    const { rows } = await db.query<{ id: string; data: string }>(sql, params);
+    const items = rows
+      .slice(0, limit)
+      .map(({ id, data }) => toRun(runFromJson(parseRow(data, id))));
     return { items, next: runCursorAfter(rows, limit) };
   }
 }
@@ -270,6 +274,8 @@ function warn({ database }: World, message: string): void {
   const { onWarning = (text: string) => process.emitWarning(text) } = database ?? {};
   onWarning(message);
 }
+
+const WAITING_MAX = 2 ** 31 - 1;
 
 const READ_ONLY = new StoreError('STORE_READ_ONLY', 'the store was opened read-only');
 

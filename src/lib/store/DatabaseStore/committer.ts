@@ -1,8 +1,10 @@
-import { StoreError } from '../../errors.ts';
+import { isStoreError, StoreError } from '../../errors.ts';
 import { checkId } from '../../model/check.ts';
+import type { Change } from '../../model/change.ts';
 import type { Context } from '../../model/decision.ts';
 import type { EventRow, RunRow } from '../../model/entities.ts';
 import { uuidv7 } from '../../model/ids.ts';
+import { EMPTY_RUN } from '../../model/represent.ts';
 import type { RunState } from '../../model/runState.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
@@ -12,7 +14,7 @@ import { Gathering } from './gathering.ts';
 import type { LogHead } from './head.ts';
 import { type Job, MOVED } from './job.ts';
 import type { BatchOutcome, CommitLog } from './log.ts';
-import type { CachedRun, RunCache } from './runCache.ts';
+import { type CachedRun, intact, type RunCache } from './runCache.ts';
 import type { RunReader } from './runReader.ts';
 
 export interface CommitterParts {
@@ -55,19 +57,35 @@ export class DatabaseCommitter implements RunWriter {
   }
 
   /** One write, from call to database. Resolves when it is committed there. */
-  async write<T>(runId: string, decide: Decide, answer: (state: RunState) => T): Promise<T> {
-    checkId(runId, 'runId');
-    this.transactions.refuseNested([runId]);
-    this.refuseUnwritable();
+  async write<T>(
+    runId: string,
+    decide: Decide,
+    answer: (state: RunState) => T,
+    eventKey?: string,
+  ): Promise<T> {
+    this.#refuseWrite(runId);
     return (await this.submit({
       runIds: [runId],
+      eventKey,
       decide: (states, context) => decide(states(runId), context),
       answer: (states) => answer(states(runId)),
     })) as T;
   }
 
-  delete(runId: string, decide: Decide): Promise<void> {
-    return this.write(runId, decide, () => undefined);
+  async delete(runId: string, decide: Decide): Promise<void> {
+    this.#refuseWrite(runId);
+    await this.submit({
+      runIds: [runId],
+      isDeletion: true,
+      decide: (states, context) => decideDeletion(states(runId), decide, context),
+      answer: () => undefined,
+    });
+  }
+
+  #refuseWrite(runId: string): void {
+    checkId(runId, 'runId');
+    this.transactions.refuseNested([runId]);
+    this.refuseUnwritable();
   }
 
   async read<T>(runId: string, answer: (state: RunState) => T): Promise<T> {
@@ -90,12 +108,12 @@ export class DatabaseCommitter implements RunWriter {
     const heads = await reader.heads(runIds);
     const stale = runIds.filter((id) => known.get(id)?.head !== (heads.get(id) ?? 0));
     const loaded = await this.load(stale);
-    return runIds.map((id) => (loaded.get(id) ?? known.get(id)) as CachedRun);
+    return runIds.map((id) => intact((loaded.get(id) ?? known.get(id)) as CachedRun));
   }
 
   async load(runIds: readonly string[]): Promise<ReadonlyMap<string, CachedRun>> {
     const loaded = await this.#parts.reader.load(runIds);
-    for (const [id, run] of loaded) this.#parts.cache.put(id, run);
+    for (const [id, run] of loaded) if (run.damage === undefined) this.#parts.cache.put(id, run);
     return loaded;
   }
 
@@ -123,9 +141,10 @@ export class DatabaseCommitter implements RunWriter {
   }
 
   /** Returns the jobs that are still to be decided, some of them again. */
-  async #commit(jobs: readonly Job[]): Promise<readonly Job[]> {
+  async #commit(given: readonly Job[]): Promise<readonly Job[]> {
     const { log, batchBytesMax } = this.#parts;
-    const known = await this.#known(jobs);
+    const known = await this.#known(given);
+    const jobs = given.filter((job) => !isRefused(job, known));
     const at = this.#now();
     const gathering = new Gathering(
       (id) => known.get(id) as CachedRun,
@@ -145,6 +164,8 @@ export class DatabaseCommitter implements RunWriter {
       return jobs.slice(count);
     }
     this.#lastAt = Math.max(this.#lastAt, outcome.at);
+    // The database answers for the keys of its events; what was asked of it was for this batch.
+    for (const { state } of known.values()) state.eventByKey.clear();
     const { runs, commits, bytes, failed, tell } = gathering.settle(outcome);
     for (const [id, run] of runs) this.#parts.cache.put(id, run);
     this.commits += commits;
@@ -153,8 +174,7 @@ export class DatabaseCommitter implements RunWriter {
     if (commits > 0) this.committed(outcome.before, commits);
     for (const told of tell) told();
     if (failed.length === 0) return jobs.slice(count);
-    const again = await this.#reload(failed, [...batch.keys, ...keysIn(known)]);
-    return [...again, ...jobs.slice(count)];
+    return [...(await this.#reload(failed)), ...jobs.slice(count)];
   }
 
   /** So many commits are in the database, after `before`. */
@@ -186,19 +206,18 @@ export class DatabaseCommitter implements RunWriter {
   }
 
   /**
-   * The runs of jobs that were turned away, with the events whose keys stood in the way, now or when
-   * they were turned away before. Returns the jobs that can be decided again; the others are told.
+   * The runs of jobs that were turned away, with the events of the keys that they want. Returns the
+   * jobs that can be decided again; the others are told.
    */
-  async #reload(
-    failed: readonly Job[],
-    keys: readonly { readonly run: string; readonly key: string }[],
-  ): Promise<readonly Job[]> {
+  async #reload(failed: readonly Job[]): Promise<readonly Job[]> {
     for (const job of failed) if (job.heads !== undefined) job.resolve(MOVED);
     const again = failed.filter(({ heads }) => heads === undefined);
     const ids = new Set(failed.flatMap(({ runIds }) => runIds));
     try {
       const loaded = await this.load([...ids]);
-      const wanted = keys.filter(({ run }) => ids.has(run));
+      const wanted = again.flatMap(({ runIds: [run = ''], eventKey: key }) =>
+        key === undefined ? [] : { run, key },
+      );
       const events = wanted.length === 0 ? [] : await this.#parts.reader.eventsByKey(wanted);
       for (const { run, event } of events) {
         if (event.idempotencyKey === null) continue;
@@ -229,8 +248,8 @@ export class DatabaseCommitter implements RunWriter {
 
   /** Never falls behind a commit that this process has seen, of whomever. */
   #now(): number {
-    const { clock, head } = this.#parts;
-    this.#lastAt = Math.max(this.#lastAt, head.atMs, clock.now());
+    const { clock, head, reader } = this.#parts;
+    this.#lastAt = Math.max(this.#lastAt, head.atMs, reader.latestMs, clock.now());
     return this.#lastAt;
   }
 
@@ -259,11 +278,26 @@ export class DatabaseCommitter implements RunWriter {
   }
 }
 
-/** Keys of events that were found to be in use. */
-function keysIn(
-  known: ReadonlyMap<string, CachedRun>,
-): readonly { readonly run: string; readonly key: string }[] {
-  return [...known].flatMap(([run, { state }]) =>
-    Array.from(state.eventByKey.entries(), ([key]) => ({ run, key })),
-  );
+/** Of a run that cannot be read the job is told so; only its deletion goes on. */
+function isRefused(job: Job, known: ReadonlyMap<string, CachedRun>): boolean {
+  if (job.isDeletion === true) return false;
+  for (const id of job.runIds) {
+    const damage = known.get(id)?.damage;
+    if (damage === undefined) continue;
+    job.reject(damage);
+    return true;
+  }
+  return false;
+}
+
+/** Where not even its version can be read, a condition on that cannot be checked. */
+function decideDeletion(state: RunState, decide: Decide, context: Context): readonly Change[] {
+  try {
+    return decide(state, context);
+  } catch (refusal) {
+    const { id = '', version } = state.run ?? {};
+    if (version !== EMPTY_RUN.version || !isStoreError(refusal, 'VERSION_CONFLICT')) throw refusal;
+    const message = `a row of run ${id} is damaged, and its version unknown`;
+    throw new StoreError('DATA_CORRUPT', message, { id, cause: refusal });
+  }
 }

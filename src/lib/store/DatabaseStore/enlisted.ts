@@ -9,7 +9,7 @@ import type { Decide, RunWriter } from '../commands/writer.ts';
 import type { DatabaseCommitter } from './committer.ts';
 import { Gathering } from './gathering.ts';
 import type { BatchOutcome, CommitLog } from './log.ts';
-import type { CachedRun, RunCache } from './runCache.ts';
+import { type CachedRun, intact, type RunCache } from './runCache.ts';
 import type { RunReader } from './runReader.ts';
 
 export interface EnlistedParts {
@@ -131,7 +131,7 @@ export class Enlisted implements RunWriter, Participant {
     const known = this.#forks.get(checkId(runId, 'runId'));
     if (known !== undefined) return known.state;
     if (!this.#isAtHome) await this.#refuseForeign();
-    const loaded = (await this.#parts.reader.load([runId])).get(runId) as CachedRun;
+    const loaded = intact((await this.#parts.reader.load([runId])).get(runId) as CachedRun);
     const state = loaded.state.fork();
     this.#loaded.set(runId, loaded);
     this.#forks.set(runId, { state });

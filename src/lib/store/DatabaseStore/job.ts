@@ -7,6 +7,10 @@ export interface Job {
   readonly runIds: readonly string[];
   /** The heads on which it rests; it has failed for good when they have moved. */
   readonly heads?: ReadonlyMap<string, number>;
+  /** Of the event that it wants to append. */
+  readonly eventKey?: string | undefined;
+  /** It deletes its run, which may be damaged. */
+  readonly isDeletion?: true;
   readonly decide: (states: States, context: Context) => readonly Change[];
   /** Taken from the state right after its own changes. */
   readonly answer: (states: States) => unknown;

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { StoreError } from '../../errors.ts';
 import type { RunState } from '../../model/runState.ts';
 import { stateBytes } from './rowBytes.ts';
 
@@ -8,8 +9,16 @@ export interface CachedRun {
   /** The last commit that touched it; 0: it is not there. */
   readonly head: number;
   readonly createdPosition: number;
+  /** Why its rows cannot be read; then `state` holds what can, and it can be deleted. */
+  readonly damage?: StoreError | undefined;
   /** What it takes, where that is known without counting it all. */
   readonly bytes?: number | undefined;
+}
+
+/** Throws what has damaged it, if something has. */
+export function intact(run: CachedRun): CachedRun {
+  if (run.damage !== undefined) throw run.damage;
+  return run;
 }
 
 /** Runs that were read or written lately, bounded by bytes. Never the truth: every use is checked. */

@@ -1,6 +1,7 @@
 import type { Database, Dialect, Queryable } from '../../db.ts';
-import { StoreError } from '../../errors.ts';
+import { isStoreError, StoreError } from '../../errors.ts';
 import type { EventRow, RunRow } from '../../model/entities.ts';
+import { EMPTY_RUN } from '../../model/represent.ts';
 import { RunState } from '../../model/runState.ts';
 import { artifactFromJson, eventFromJson, runFromJson, stepFromJson } from '../../model/text.ts';
 import type { CachedRun } from './runCache.ts';
@@ -14,6 +15,9 @@ interface StateRow {
   readonly last_seq: number;
 }
 
+/** The `kind` of the row that tells the time of the log. */
+const HEAD_ROW = 3;
+
 interface EventColumns {
   readonly run_id: string;
   readonly data: string;
@@ -26,6 +30,7 @@ const PAIRS_OF_JSON = '(SELECT value ->> 0 AS run, value ->> 1 AS key FROM json_
 export class RunReader {
   readonly #db: Queryable;
   readonly #dialect: Dialect;
+  #latestMs = 0;
 
   /** `on`: where it asks, if not the database itself: a transaction of it. */
   constructor(db: Pick<Database, 'dialect'> & Queryable, on: Queryable = db) {
@@ -43,10 +48,18 @@ export class RunReader {
   async row(runId: string): Promise<RunRow | undefined> {
     const sql = 'SELECT data FROM holdfast_runs WHERE id = $1';
     const { rows } = await this.#db.query<{ data: string }>(sql, [runId]);
-    return rows[0] === undefined ? undefined : runFromJson(parse(rows[0].data, runId));
+    return rows[0] === undefined ? undefined : runFromJson(parseRow(rows[0].data, runId));
   }
 
-  /** Each of these runs with its steps and artifacts; one that is not there is empty. */
+  /** When the last commit was made that was seen with a run. Milliseconds since 1970. */
+  get latestMs(): number {
+    return this.#latestMs;
+  }
+
+  /**
+   * Each of these runs with its steps and artifacts; one that is not there is empty, and of one that
+   * cannot be read it says so: others are not to suffer for it.
+   */
   async load(runIds: readonly string[]): Promise<ReadonlyMap<string, CachedRun>> {
     const loaded = new Map<string, CachedRun>(
       runIds.map((id) => [id, { state: new RunState(), head: 0, createdPosition: 0 }]),
@@ -60,20 +73,13 @@ export class RunReader {
          FROM holdfast_steps WHERE run_id ${any}
        UNION ALL SELECT 2, run_id, data, 0, 0, 0, version
          FROM holdfast_artifacts WHERE run_id ${any}
+       UNION ALL SELECT ${HEAD_ROW}, '', '', at_ms, 0, 0, 0 FROM holdfast_log_head
        ORDER BY 1, 5, 7`,
       [this.#list(runIds)],
     );
     for (const row of rows) {
-      const { state } = loaded.get(row.run_id) as CachedRun;
-      const value = parse(row.data, row.run_id);
-      if (row.kind === 1) state.putStep(stepFromJson(value));
-      else if (row.kind === 2) state.putArtifact(artifactFromJson(value));
-      else {
-        state.run = runFromJson(value);
-        state.lastSeq = row.last_seq;
-        const { head, created_position: createdPosition } = row;
-        loaded.set(row.run_id, { state, head, createdPosition });
-      }
+      if (row.kind === HEAD_ROW) this.#latestMs = Math.max(this.#latestMs, row.head);
+      else loaded.set(row.run_id, withRow(loaded.get(row.run_id) as CachedRun, row));
     }
     return loaded;
   }
@@ -93,7 +99,7 @@ export class RunReader {
       [runId, after, limit],
     );
     if (rows.length === 0) return undefined;
-    return rows.flatMap(({ data }) => (data === null ? [] : eventFromJson(parse(data, runId))));
+    return rows.flatMap(({ data }) => (data === null ? [] : eventFromJson(parseRow(data, runId))));
   }
 
   async eventsByKey(
@@ -109,7 +115,10 @@ export class RunReader {
       ? [runs, keys]
       : [JSON.stringify(runs.map((run, n) => [run, keys[n]]))];
     const { rows } = await this.#db.query<EventColumns>(sql, params);
-    return rows.map(({ run_id: run, data }) => ({ run, event: eventFromJson(parse(data, run)) }));
+    return rows.map(({ run_id: run, data }) => ({
+      run,
+      event: eventFromJson(parseRow(data, run)),
+    }));
   }
 
   /** The last `seq` of a run; `undefined` when it is not there. */
@@ -130,7 +139,30 @@ export class RunReader {
   }
 }
 
-function parse(text: string, runId: string): unknown {
+/** The run with one more of its rows, of which its own comes first. */
+function withRow(run: CachedRun, row: StateRow): CachedRun {
+  const { state } = run;
+  try {
+    const value = parseRow(row.data, row.run_id);
+    if (row.kind === 1) state.putStep(stepFromJson(value));
+    else if (row.kind === 2) state.putArtifact(artifactFromJson(value));
+    else state.run = runFromJson(value);
+  } catch (error) {
+    if (!isStoreError(error, 'DATA_CORRUPT')) throw error;
+    state.run ??= { ...EMPTY_RUN, id: row.run_id };
+    return { ...placed(run, row), damage: error };
+  }
+  return placed(run, row);
+}
+
+function placed(run: CachedRun, { kind, head, created_position, last_seq }: StateRow): CachedRun {
+  if (kind !== 0) return run;
+  run.state.lastSeq = last_seq;
+  return { ...run, head, createdPosition: created_position };
+}
+
+/** `DATA_CORRUPT` for what is no JSON. */
+export function parseRow(text: string, runId: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {

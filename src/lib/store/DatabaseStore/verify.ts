@@ -2,6 +2,7 @@ import type { Database } from '../../db.ts';
 import { isStoreError, StoreError } from '../../errors.ts';
 import type { Finding, VerifyOptions, VerifyReport } from '../contract.ts';
 import type { BlobTable } from './blobs.ts';
+import { intact } from './runCache.ts';
 import type { RunReader } from './runReader.ts';
 
 export interface VerifiedParts {
@@ -78,8 +79,8 @@ async function countedAfter(db: Database, last: string): Promise<readonly Counte
 }
 
 async function artifactsOf(reader: RunReader, runId: string) {
-  const state = (await reader.load([runId])).get(runId)?.state;
-  return [...(state?.artifacts.values() ?? [])].flat();
+  const run = (await reader.load([runId])).get(runId);
+  return run === undefined ? [] : [...intact(run).state.artifacts.values()].flat();
 }
 
 async function guard<T>(

@@ -1,0 +1,113 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import {
+  connectDatabase,
+  type Database,
+  openStore,
+  type Store,
+  systemClock,
+} from '../../src/index.ts';
+import { RunReader } from '../../src/lib/store/DatabaseStore/runReader.ts';
+import { sharedPostgres } from '../services/postgres.ts';
+import { DIALECTS } from './dbWorld.ts';
+
+const HOUR_MS = 3_600_000;
+
+describe.each(DIALECTS)('a store in %s', (dialect) => {
+  let url: string;
+  let db: Database;
+  let store: Store;
+  const endings: (() => Promise<unknown> | void)[] = [];
+
+  beforeEach(async () => {
+    if (dialect === 'postgres') {
+      const database = await (await sharedPostgres()).createDatabase();
+      endings.push(() => database.drop());
+      url = database.url;
+    } else {
+      const folder = mkdtempSync(join(tmpdir(), 'holdfast-damage-'));
+      endings.push(() => rmSync(folder, { recursive: true }));
+      url = `sqlite:${join(folder, 'data.db')}`;
+    }
+    store = await open();
+    db = await connectDatabase(url);
+    endings.push(() => db.close());
+  });
+
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    for (const end of endings.splice(0).toReversed()) await end();
+  });
+
+  async function open(options: Parameters<typeof openStore>[1] = {}): Promise<Store> {
+    const opened = await openStore(url, { migrate: 'auto', ...options });
+    endings.push(() => opened.close());
+    return opened;
+  }
+
+  describe('with a row that cannot be read', () => {
+    beforeEach(async () => {
+      for (const id of ['a', 'b', 'c']) await store.runs.create({ id, workflow: 'w' });
+      await store.steps.create('b', { id: 's', name: 's' });
+      await db.query("UPDATE holdfast_runs SET data = '{' WHERE id = 'a'");
+      await db.query("UPDATE holdfast_steps SET data = '{' WHERE run_id = 'b'");
+      // It has nothing in memory.
+      store = await open();
+    });
+
+    const append = (id: string) => store.events.append(id, { type: 'e' });
+    const damaged = (id: string) => ({ code: 'DATA_CORRUPT', id });
+
+    test('refuses what is about its run, and goes on with the others [ST-1]', async () => {
+      const all = await Promise.allSettled(['a', 'b', 'c'].map(append));
+      expect(all).toMatchObject([
+        { status: 'rejected', reason: damaged('a') },
+        { status: 'rejected', reason: damaged('b') },
+        { status: 'fulfilled', value: { seq: 1 } },
+      ]);
+      await expect(store.steps.get('b', 's')).rejects.toMatchObject(damaged('b'));
+      const working = store.transaction('b', (tx) => tx.events.append('b', { type: 'e' }));
+      await expect(working).rejects.toMatchObject(damaged('b'));
+      await expect(store.runs.list()).rejects.toMatchObject(damaged('a'));
+    });
+
+    test('deletes its run, unless on a condition that cannot be checked [ST-1]', async () => {
+      const conditional = store.runs.delete('a', { ifVersion: 1 });
+      await expect(conditional).rejects.toMatchObject(damaged('a'));
+      await Promise.all([store.runs.delete('a'), store.runs.delete('b'), append('c')]);
+      expect((await store.runs.list()).items.map(({ id }) => id)).toEqual(['c']);
+      await store.runs.create({ id: 'a', workflow: 'w' });
+      expect(await append('a')).toMatchObject({ seq: 1 });
+      expect((await store.verify()).findings).toEqual([]);
+    });
+  });
+
+  test('asks for the one event whose key is used again, however many were before [EM-1]', async () => {
+    await store.runs.create({ id: 'r', workflow: 'w' });
+    const wanted = jest.spyOn(RunReader.prototype, 'eventsByKey');
+    const write = (n: number) =>
+      store.events.append('r', { type: 'e', payload: n, idempotencyKey: `k${n}` });
+    for (let n = 0; n < 20; n++) await write(n);
+    for (let n = 0; n < 20; n++) expect((await write(n)).seq).toBe(n + 1);
+    expect(wanted).toHaveBeenCalledTimes(20);
+    for (const [keys] of wanted.mock.calls) expect(keys).toHaveLength(1);
+  });
+
+  test('takes more callers at once than a pool has places in its line', async () => {
+    await store.runs.create({ id: 'r', workflow: 'w' });
+    const reads = Array.from({ length: 1_500 }, () => store.runs.get('r'));
+    await store.events.append('r', { type: 'e' });
+    expect(await Promise.all(reads)).toHaveLength(1_500);
+  });
+
+  test('dates no change of a run before the changes of others that it knows [EM-1]', async () => {
+    const ahead = { ...systemClock, now: () => Date.now() + HOUR_MS };
+    await (await open({ clock: ahead })).runs.create({ id: 'r', workflow: 'w' });
+    const run = await store.runs.update('r', { status: 'running' });
+    expect(run.updatedAt.getTime()).toBeGreaterThanOrEqual(run.createdAt.getTime());
+    const event = await store.events.append('r', { type: 'e' });
+    expect(event.recordedAt.getTime()).toBeGreaterThanOrEqual(run.createdAt.getTime());
+  });
+});
