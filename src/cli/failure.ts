@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
-import { ERROR_CODES, type ErrorCode, isStoreError, type StoreError } from '../index.ts';
+import { type ErrorCode, isStoreError, type StoreError } from '../index.ts';
 import { messageOf, stacksOf } from './errorFacts.ts';
+import { remedyOf } from './remedy.ts';
 import { json, plain } from './text.ts';
 
 /** What the process exits with; `docs/command-line.md` is tested against it. */
@@ -75,7 +76,8 @@ export class CommandError extends Error {
 interface Failure {
   readonly code: string;
   readonly message: string;
-  readonly remedy: string;
+  /** Absent where the message says what to do. */
+  readonly remedy?: string | undefined;
 }
 
 export function exitCodeOf(error: unknown): number {
@@ -87,7 +89,7 @@ export function exitCodeOf(error: unknown): number {
 function failureOf(error: unknown): Failure {
   if (isStoreError(error)) {
     const { code, message } = error;
-    return { code, message, remedy: ERROR_CODES[code].remedy };
+    return { code, message, remedy: remedyOf(error) };
   }
   if (error instanceof CommanderError) {
     // `Did you mean` stands on a line of its own there.
@@ -114,7 +116,7 @@ export function describeFailure(
   const message = failure.message.replace(/\.$/, '');
   const line = form.json
     ? json({ error: failure })
-    : `holdfast: ${plain(message)} — ${plain(failure.remedy)}`;
+    : `holdfast: ${plain([message, failure.remedy ?? []].flat().join(' — '))}`;
   if (!form.debug) return `${line}\n`;
   const stacks = stacksOf(error).split('\n').map(plain).join('\n');
   return `${line}\n${stacks}\n`;

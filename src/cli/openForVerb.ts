@@ -1,7 +1,7 @@
 import { isStoreError, type OpenOptions, type RepairReport, type Store } from '../index.ts';
 import type { CommandContext } from './context.ts';
 import { CommandError, EXIT, EXIT_OF_CODE } from './failure.ts';
-import { noStore, requireStore } from './storeFolder.ts';
+import { isDatabase, noStore, requireStore } from './storeFolder.ts';
 import type { StatusLine } from './terminal.ts';
 import { plain } from './text.ts';
 
@@ -76,11 +76,15 @@ function advised(call: Opener, error: unknown): unknown {
     return new CommandError(error.message, '`--wait 5m` waits longer', EXIT.locked, error);
   }
   if (isStoreError(error, 'DATA_CORRUPT')) {
-    const remedy = 'the store does not open like this, and `holdfast repair` mends only a journal';
+    const remedy = isDatabase(call.url)
+      ? 'restore the database from a backup'
+      : 'the store does not open like this, and `holdfast repair` mends only a journal';
     return new CommandError(error.message, remedy, EXIT.corrupt, error);
   }
   if (isStoreError(error, 'INVALID_ARGUMENT')) {
-    const remedy = 'give the folder of a store with --store';
+    const remedy = isDatabase(call.url)
+      ? 'correct the URL of the database'
+      : 'give the folder of a store with --store';
     return new CommandError(error.message, remedy, EXIT_OF_CODE[error.code], error);
   }
   return error;

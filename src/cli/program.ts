@@ -83,8 +83,9 @@ interface Wiring {
 function buildProgram(context: CommandContext, wiring: Wiring): Command {
   const program = withCommonOptions(
     new Command('holdfast').description(
-      'Records commands as durable runs, and shows what was recorded. A store has one owner at a ' +
-        'time: while `record` runs, every other verb on the same store waits (see --wait).',
+      'Records commands as durable runs, and shows what was recorded. A folder has one owner at a ' +
+        'time: while `record` runs there, every other verb waits (see --wait). A database is open ' +
+        'to several at once.',
     ),
   )
     .version(VERSION)
@@ -132,12 +133,13 @@ function withLateOptions(command: Command): readonly string[] {
 function withCommonOptions(command: Command): Command {
   return command
     .option(
-      '--store <folder>',
-      `where the runs are kept: a folder or file: URL (HOLDFAST_STORE, or ${DEFAULT_STORE})`,
+      '--store <place>',
+      'where the runs are kept: a folder, file:, sqlite: or postgres: URL ' +
+        `(HOLDFAST_STORE, or ${DEFAULT_STORE})`,
     )
     .option(
       '--wait <duration>',
-      `how long to wait while another process has the store (${WAIT_MS / 1_000}s)`,
+      `how long to wait while another process has the folder (${WAIT_MS / 1_000}s)`,
       wait,
     )
     .option('--json', 'one line of JSON per result, for programs')

@@ -15,6 +15,7 @@ import type { Plan } from './recording/plan.ts';
 import type { PlanOptions } from './recording/planOptions.ts';
 import type { StepEnd } from './recording/stepEnd.ts';
 import { tookMs } from './runState.ts';
+import { remedyOfDatabase } from './remedy.ts';
 import { isBrokenPipe } from './sink.ts';
 import { storeFolder } from './storeFolder.ts';
 import { bytes, duration, lastLines, plain, shortId } from './text.ts';
@@ -213,7 +214,8 @@ function adviceOn(error: unknown): { readonly message: string; readonly remedy: 
   const what = messageOf(error);
   const message = plain(known ? `${error.code}: ${what}` : what);
   if (!known) return { message, remedy: 'run it again with --debug' };
-  const remedy = REMEDIES.get(error.code) ?? ERROR_CODES[error.code].remedy;
+  const remedy =
+    remedyOfDatabase(error) ?? REMEDIES.get(error.code) ?? ERROR_CODES[error.code].remedy;
   return { message, remedy: plain(remedy) };
 }
 

@@ -9,6 +9,13 @@ const MEMORY = 'memory:';
 // Two letters at least: one is a drive of Windows.
 const SCHEME = /^[a-z][a-z0-9+.-]+:/i;
 
+const DATABASES = /^(postgres|postgresql|sqlite):/;
+
+/** Whether many processes may have the store at once. */
+export function isDatabase(url: string): boolean {
+  return DATABASES.test(url);
+}
+
 /** The URL of the store that a person means: a plain folder stands for itself. */
 export function storeUrl(given: string): string {
   if (given.trim() === '') {
@@ -31,7 +38,7 @@ export function storeFolder(url: string, cwd: string): string | undefined {
 export async function requireStore(url: string, cwd: string, files: FileSystem): Promise<void> {
   if (url === MEMORY) {
     const message = `${MEMORY} is empty in a new process: there is nothing to look at`;
-    throw new CommandError(message, 'give the folder of a store with --store');
+    throw new CommandError(message, 'name a store with --store');
   }
   const folder = storeFolder(url, cwd);
   if (folder === undefined) return;
@@ -52,10 +59,13 @@ export function noStore(url: string, cause: StoreError): CommandError {
         EXIT.notFound,
         cause,
       )
-    : new CommandError(
-        cause.message,
-        'check the path; `holdfast record` makes a store',
-        EXIT.notFound,
-        cause,
-      );
+    : new CommandError(cause.message, howToMake(url, cause), EXIT.notFound, cause);
+}
+
+function howToMake(url: string, { id = '…' }: StoreError): string {
+  // Its tables are made by who owns the database, and not by whoever comes first. `id` is the URL
+  // without its password.
+  return url.startsWith('postgres')
+    ? `check the URL; \`holdfast migrate up --own --store ${id}\` makes a store`
+    : 'check the path; `holdfast record` makes a store';
 }

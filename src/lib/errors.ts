@@ -176,7 +176,7 @@ export const ERROR_CODES = {
   SCHEMA_OUTDATED: {
     retryable: false,
     meaning: 'The database lacks migrations that this program needs.',
-    remedy: 'Run `holdfast migrate up --store …`, or open with `migrate: "auto"`.',
+    remedy: 'Run `holdfast migrate up --own --store …`, or open with `migrate: "auto"`.',
   },
   SCHEMA_TOO_NEW: {
     retryable: false,

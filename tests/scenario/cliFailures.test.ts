@@ -49,6 +49,33 @@ describe('a failure', () => {
   });
 });
 
+describe('the advice on a failure of a database', () => {
+  const by = (code: string) => Object.assign(new Error('refused'), { code });
+  test.each<[ErrorCode, string, string | undefined, string]>([
+    ['QUERY_FAILED', 'PostgreSQL: password', '28P01', ' — check the user and the password'],
+    ['QUERY_FAILED', 'PostgreSQL: SASL: no password', undefined, ' — check the user and the pass'],
+    ['QUERY_FAILED', 'PostgreSQL: denied', '42501', ' — ask its owner for the rights'],
+    ['QUERY_FAILED', 'PostgreSQL: syntax', '42601', ' — Look at the cause, and correct the state'],
+    [
+      'STORAGE_FAILED',
+      'postgres://h/x did not answer',
+      undefined,
+      ' — check that the database ser',
+    ],
+    ['STORAGE_FAILED', 'PostgreSQL: it shuts down', '57P01', ' — check that the database server'],
+    ['STORAGE_FAILED', 'EIO: i/o error', 'EIO', ' — Look at the cause; mend the disk'],
+    ['STORAGE_FAILED', 'SQLite: unable to open database file', undefined, ' — check that the fold'],
+    ['UNSUPPORTED', 'it needs pg: run `npm install pg`', undefined, '\n'],
+  ])('%s, %s (%s), fits it', (code, message, cause, advice) => {
+    const details = cause === undefined ? {} : { cause: by(cause) };
+    const line = describeFailure(new StoreError(code, message, details), {
+      json: false,
+      debug: false,
+    });
+    expect(line.startsWith(`holdfast: ${message}${advice}`)).toBe(true);
+  });
+});
+
 describe('wrong use', () => {
   test.each<[string[], string]>([
     [['frobnicate'], "unknown command 'frobnicate'"],

@@ -28,7 +28,7 @@ describe('a store in a database', () => {
     const refused = openStore(postgres.url);
     await expect(refused).rejects.toMatchObject({
       code: 'SCHEMA_OUTDATED',
-      message: expect.stringMatching(/holdfast migrate up --store postgres:/),
+      message: expect.stringMatching(/holdfast migrate up --own --store postgres:/),
     });
     await expect(openStore(postgres.url, { create: false })).rejects.toMatchObject({
       code: 'NOT_FOUND',

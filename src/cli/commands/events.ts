@@ -4,7 +4,7 @@ import { EXIT } from '../failure.ts';
 import { findRun } from '../findRun.ts';
 import { followRun } from '../followRun.ts';
 import { outputOf } from '../recording/outputEvent.ts';
-import { isInterrupted } from '../runState.ts';
+import { goneRecorders, isInterrupted } from '../runState.ts';
 import { goOnHint } from '../statusMark.ts';
 import { bytes, fit, json, lastLines, padTo, plain, time } from '../text.ts';
 import { wholeNumber } from '../values.ts';
@@ -17,8 +17,8 @@ interface EventsOptions {
 
 const PAGE = 100;
 const FOLLOW =
-  'then wait for more, until the run has ended or Ctrl-C. While it waits it owns the store, so that ' +
-  'no other process records in it: it cannot join a `record` that runs; that comes later';
+  'then wait for more, until the run has ended or Ctrl-C. In a database it shows a `record` at work; a ' +
+  'folder it owns while it waits, so that no other process records there';
 
 export const events: Verb = {
   name: 'events',
@@ -37,11 +37,12 @@ export const events: Verb = {
         if (type !== undefined && event.type !== type) return;
         await (call.json ? call.object(event) : call.line(lineOf(call, event)));
       };
-      if (follow === true && !isInterrupted(run)) await tail(call, store, run, after, print);
+      const interrupted = isInterrupted(run, await goneRecorders(call, [run]));
+      if (follow === true && !interrupted) await tail(call, store, run, after, print);
       else
         for await (const event of store.events.list(run.id, { after, limit: PAGE }))
           await print(event);
-      if (follow === true && isInterrupted(run) && !call.json) await call.note(goOnHint(run));
+      if (follow === true && interrupted && !call.json) await call.note(goOnHint(run));
       return EXIT.ok;
     }),
 };

@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import { type Run, RUN_STATUSES, type RunStatus } from '../../index.ts';
 import type { Call, Verb } from '../call.ts';
 import { EXIT } from '../failure.ts';
-import { isInterrupted, tookMs } from '../runState.ts';
+import { type Gone, goneRecorders, isInterrupted, tookMs } from '../runState.ts';
 import { coloured, goOnHint, markOf } from '../statusMark.ts';
 import { columnsOf, duration, fit, padTo, plain, shortId, time } from '../text.ts';
 import { type Moment, moment, oneOf, positive, tag } from '../values.ts';
@@ -77,9 +77,10 @@ async function printRuns(call: Call, runs: AsyncIterable<Run>, limit: number): P
       break;
     }
     printed += 1;
-    if (isInterrupted(run)) interrupted ??= run;
+    const gone = await goneRecorders(call, [run]);
+    if (isInterrupted(run, gone)) interrupted ??= run;
     if (call.json) await call.object(run);
-    else await call.line(rowOf(call, run));
+    else await call.line(rowOf(call, run, gone));
   }
   if (call.json) return EXIT.ok;
   if (printed === 0) await call.note('no run matches');
@@ -87,10 +88,10 @@ async function printRuns(call: Call, runs: AsyncIterable<Run>, limit: number): P
   return EXIT.ok;
 }
 
-function rowOf(call: Call, run: Run): string {
-  const ms = isInterrupted(run) ? undefined : tookMs(run, call.context.clock.now());
+function rowOf(call: Call, run: Run, gone: Gone): string {
+  const ms = isInterrupted(run, gone) ? undefined : tookMs(run, call.context.clock.now());
   const took = ms === undefined ? '' : duration(ms);
-  const { icon, word } = markOf(run);
+  const { icon, word } = markOf(run, gone);
   const start = [
     padTo(`${icon} ${word}`, 13),
     padTo(shortId(run.id), 12),
@@ -103,5 +104,5 @@ function rowOf(call: Call, run: Run): string {
   const rest = call.context.terminal.stdout
     ? fit(plain(tags.join(' ')), room)
     : plain(tags.join(' '));
-  return coloured(call.colours, run, `${start}  ${rest}`.trimEnd());
+  return coloured(call.colours, run, gone, `${start}  ${rest}`.trimEnd());
 }

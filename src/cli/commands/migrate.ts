@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import {
   connectDatabase,
+  isStoreError,
   type Database,
   type MigrateOptions,
   type MigrationProgress,
@@ -10,6 +11,7 @@ import {
 import type { Call, Verb } from '../call.ts';
 import { systemCode } from '../errorFacts.ts';
 import { CommandError, EXIT } from '../failure.ts';
+import { isDatabase } from '../storeFolder.ts';
 import { plain } from '../text.ts';
 import { oneOf, repeated } from '../values.ts';
 import { planLines, repairLines, resultLines, statusLines } from './migrateLines.ts';
@@ -19,6 +21,7 @@ type Action = (typeof ACTIONS)[number];
 
 interface MigrateVerbOptions {
   readonly directory?: string;
+  readonly own?: boolean;
   readonly to?: string;
   readonly dryRun?: boolean;
   readonly allowDrift?: boolean;
@@ -26,7 +29,6 @@ interface MigrateVerbOptions {
   readonly acceptEdited?: readonly string[];
 }
 
-const DATABASES = /^(postgres|postgresql|sqlite):/;
 const DEFAULT_FOLDER = 'migrations';
 
 export const migrate: Verb = {
@@ -40,6 +42,7 @@ export const migrate: Verb = {
         '--directory <folder>',
         `where the migrations are (./${DEFAULT_FOLDER}; without one, those of Holdfast itself)`,
       )
+      .option('--own', 'those of Holdfast itself, for a store, whatever folder there is')
       .option('--to <name>', 'for up and plan: the last migration to apply')
       .option('--dry-run', 'for up and down: try it, and take everything back')
       .option('--allow-drift', 'for up and down: although somebody else changed the schema')
@@ -50,7 +53,7 @@ export const migrate: Verb = {
     if (count !== undefined && action !== 'down') {
       throw new CommandError(`${action} takes no ${count}`, 'see `holdfast migrate --help`');
     }
-    if (!DATABASES.test(call.url)) {
+    if (!isDatabase(call.url)) {
       const remedy = 'name a database: --store postgres://…, or --store sqlite:./file.db';
       throw new CommandError(`${call.url} has no schema to migrate`, remedy);
     }
@@ -58,15 +61,27 @@ export const migrate: Verb = {
     const onWarning = (message: string): void => void warnings.push(message);
     await using db = await connectDatabase(call.url, { onWarning });
     for (const warning of warnings) await call.note(`holdfast: ${plain(warning)}`);
-    return await perform(call, oneOf(ACTIONS, action), await migratorFor(call, db));
+    const migrator = await migratorFor(call, db);
+    try {
+      return await perform(call, oneOf(ACTIONS, action), migrator);
+    } catch (error) {
+      if (!isStoreError(error, 'INVALID_ARGUMENT')) throw error;
+      const remedy = '`holdfast migrate status` lists the migrations, and which are applied';
+      throw new CommandError(error.message, remedy, EXIT.usage, error);
+    }
   },
 };
 
 /** A folder that was named has to be there; the default one may be missing. */
 async function migratorFor(call: Call, db: Database): Promise<Migrator> {
-  const { directory } = call.options as MigrateVerbOptions;
+  const { directory, own } = call.options as MigrateVerbOptions;
   const { cwd, fileSystem, clock } = call.context;
   const options = { lockTimeoutMs: call.waitMs, fileSystem, clock };
+  if (own === true) {
+    if (directory === undefined) return ownMigrator(db, options);
+    const remedy = 'give one of them';
+    throw new CommandError('--own takes no --directory: it has migrations of its own', remedy);
+  }
   const folder = resolve(cwd, directory ?? DEFAULT_FOLDER);
   if (directory !== undefined) return new Migrator(db, { ...options, directory: folder });
   try {

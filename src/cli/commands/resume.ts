@@ -6,11 +6,14 @@ import { EXIT, CommandError } from '../failure.ts';
 import { findRun } from '../findRun.ts';
 import { perform } from '../recordRun.ts';
 import { prepareResume, type Resumption } from '../recording/prepareResume.ts';
+import { recorderState, workerOf } from '../runState.ts';
+import { isDatabase } from '../storeFolder.ts';
 import { plain, shortId } from '../text.ts';
 import { positive } from '../values.ts';
 
 interface ResumeFlags {
   readonly kill?: boolean;
+  readonly force?: boolean;
   readonly jobs?: number;
   readonly live?: boolean;
   readonly quiet?: boolean;
@@ -24,7 +27,12 @@ export const resume: Verb = {
   define: (command) =>
     command
       .argument('<run>', 'its id, a unique beginning or end of it, or `last`')
-      .option('--kill', 'end what is still running of it from before')
+      .option('--kill', 'end the commands that a recorder which is gone has left running')
+      .option(
+        '--force',
+        'in a database: although nobody can tell from here whether its recorder is gone. Only when ' +
+          'you know that it is; otherwise its steps run twice at once',
+      )
       .option('--jobs <count>', 'steps at once (the number of processors)', positive)
       .option('--live', 'pass the output of the steps through as it comes')
       .option('--quiet', 'no words of our own unless something fails'),
@@ -38,7 +46,13 @@ async function resumeRun(call: Call): Promise<number> {
     const run = await findRun(store, call.args[0] ?? '');
     if (run.status === 'succeeded') return nothingToDo(call, run);
     const pause = (): Promise<void> => sleep(PAUSE_MS);
-    const found = await prepareResume(store, run, { fileSystem, kill: options.kill, pause });
+    await requireRecorderGone(call, run);
+    const { kill } = options;
+    const onKill = async (names: string): Promise<void> => {
+      if (!call.json)
+        await call.note(`--kill ends ${plain(names)}, with all that they have started`);
+    };
+    const found = await prepareResume(store, run, { fileSystem, kill, onKill, pause });
     const cwd = await folderOf(call, found);
     if (options.quiet !== true && !call.json) await call.note(describe(run, found));
     const { plan } = found;
@@ -51,6 +65,26 @@ async function nothingToDo(call: Call, run: Run): Promise<number> {
   if (call.json) await call.object(run);
   else await call.note(`run ${shortId(run.id)} has succeeded: there is nothing to resume`);
   return EXIT.ok;
+}
+
+/** In a database several may be at work: a run is taken only from who is known to be gone. */
+async function requireRecorderGone(call: Call, run: Run): Promise<void> {
+  if (run.status !== 'running' || !isDatabase(call.url)) return;
+  const state = await recorderState(call, run);
+  if (state === 'gone') return;
+  const id = shortId(run.id);
+  const recorder = plain(workerOf(run) ?? 'a program that did not sign it');
+  if (state === 'alive') {
+    const remedy = `wait for it: \`holdfast events ${id} --follow\` shows it at work`;
+    throw new CommandError(`run ${id} is being recorded by ${recorder}`, remedy, EXIT.refused);
+  }
+  const { force } = call.options as ResumeFlags;
+  if (force === true) return;
+  throw new CommandError(
+    `run ${id} is being recorded by ${recorder}, and whether that still runs cannot be told from here`,
+    'when you know that it is gone, go on with --force; otherwise its steps would run twice at once',
+    EXIT.refused,
+  );
 }
 
 /** Where it ran before: a path inside a command means the same file again. */

@@ -3,7 +3,7 @@ import type { Call, Verb } from '../call.ts';
 import { EXIT } from '../failure.ts';
 import { findRun } from '../findRun.ts';
 import { fieldsOf, firstEvent, outputOf } from '../recording/outputEvent.ts';
-import { isInterrupted, tookMs } from '../runState.ts';
+import { type Gone, goneRecorders, isInterrupted, tookMs } from '../runState.ts';
 import { coloured, goOnHint, markOf } from '../statusMark.ts';
 import { duration, fit, lastLines, padTo, plain, time } from '../text.ts';
 import { timeline, windowOf } from '../timeline.ts';
@@ -26,9 +26,12 @@ export const show: Verb = {
         return EXIT.ok;
       }
       const recent = await recentEvents(store, run, steps);
-      const now = isInterrupted(run) ? lastSeen(run, steps, recent) : call.context.clock.now();
-      for (const line of describe(call, { run, steps, recent, now })) await call.line(line);
-      if (isInterrupted(run)) await call.note(goOnHint(run));
+      const gone = await goneRecorders(call, [run, ...steps]);
+      const now = isInterrupted(run, gone)
+        ? lastSeen(run, steps, recent)
+        : call.context.clock.now();
+      for (const line of describe(call, { run, steps, recent, gone, now })) await call.line(line);
+      if (isInterrupted(run, gone)) await call.note(goOnHint(run));
       return EXIT.ok;
     }),
 };
@@ -55,22 +58,23 @@ interface Shown {
   readonly run: Run;
   readonly steps: readonly Step[];
   readonly recent: readonly RunEvent[];
+  readonly gone: Gone;
   /** When what runs is taken to end. Milliseconds since 1970. */
   readonly now: number;
 }
 
-function describe(call: Call, { run, steps, recent, now }: Shown): readonly string[] {
+function describe(call: Call, { run, steps, recent, gone, now }: Shown): readonly string[] {
   const { columns } = call.context;
   const { bold, dim } = call.colours;
-  const { icon, word } = markOf(run);
+  const { icon, word } = markOf(run, gone);
   const head = [
-    coloured(call.colours, run, `${icon} ${bold(plain(run.workflow))}  ${word}`),
-    ...facts(run, now).map(([name, value]) =>
+    coloured(call.colours, run, gone, `${icon} ${bold(plain(run.workflow))}  ${word}`),
+    ...facts(run, gone, now).map(([name, value]) =>
       fit(`  ${padTo(name, 9)} ${plain(value)}`, columns).replace(name, () => dim(name)),
     ),
   ];
   if (steps.length === 0) return head;
-  const rows = steps.map((step) => rowOf(step, now));
+  const rows = steps.map((step) => rowOf(step, gone, now));
   const widths = columnWidths(rows, columns);
   const window = windowOf(run, steps, now);
   const body = steps.flatMap((step, i) => {
@@ -78,14 +82,14 @@ function describe(call: Call, { run, steps, recent, now }: Shown): readonly stri
     const cells = (rows[i] ?? []).map((cell, n) =>
       padTo(fit(cell, widths.cells[n] ?? 0), widths.cells[n] ?? 0),
     );
-    const line = `  ${markOf(step).icon} ${cells.join('  ')}  ${bar}`.trimEnd();
+    const line = `  ${markOf(step, gone).icon} ${cells.join('  ')}  ${bar}`.trimEnd();
     const below = detailsOf(step, recent).map((text) => dim(fit(`      ${text}`, columns)));
-    return [coloured(call.colours, step, line), ...below];
+    return [coloured(call.colours, step, gone, line), ...below];
   });
   return [...head, '', ...body];
 }
 
-function facts(run: Run, now: number): readonly (readonly [string, string])[] {
+function facts(run: Run, gone: Gone, now: number): readonly (readonly [string, string])[] {
   const tags = Object.entries(run.tags).map(([key, value]) => `${key}=${value}`);
   const ms = tookMs(run, now);
   const metrics = Object.entries(run.metrics).map(([key, value]) => `${key}=${value}`);
@@ -95,7 +99,9 @@ function facts(run: Run, now: number): readonly (readonly [string, string])[] {
     ['created', time(run.createdAt)],
     [
       'took',
-      ms === undefined ? undefined : `${isInterrupted(run) ? 'at least ' : ''}${duration(ms)}`,
+      ms === undefined
+        ? undefined
+        : `${isInterrupted(run, gone) ? 'at least ' : ''}${duration(ms)}`,
     ],
     ['attempt', run.attempt > 1 ? String(run.attempt) : undefined],
     ['tags', tags.join(' ') || undefined],
@@ -106,12 +112,12 @@ function facts(run: Run, now: number): readonly (readonly [string, string])[] {
   return all.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
 }
 
-function rowOf(step: Step, now: number): readonly string[] {
+function rowOf(step: Step, gone: Gone, now: number): readonly string[] {
   const { startedAt, endedAt } = step;
   const took =
     startedAt === null ? '' : duration((endedAt?.getTime() ?? now) - startedAt.getTime());
   const attempts = step.attempt > 1 ? `attempt ${step.attempt}` : '';
-  return [plain(step.name), markOf(step).word, attempts, took];
+  return [plain(step.name), markOf(step, gone).word, attempts, took];
 }
 
 // Two for the indent, one for the mark and a space; two between columns.

@@ -2,8 +2,10 @@ import { availableParallelism } from 'node:os';
 import type { ErrorInfo, JsonObject, Run, RunPatch, Step, Store } from '../../index.ts';
 import { SIGNAL } from './outputEvent.ts';
 import type { Plan } from './plan.ts';
-import { WORKER } from '../runState.ts';
+import { CommandError, EXIT } from '../failure.ts';
+import { workerOf } from '../runState.ts';
 import type { PlanOptions } from './planOptions.ts';
+import { ownWorker } from './recorderIdentity.ts';
 import { ofRun, Recording } from './recording.ts';
 import { type Live, recordStep } from './recordStep.ts';
 import type { StepEnd } from './stepEnd.ts';
@@ -40,7 +42,7 @@ export async function executePlan(
   const live: Live = { children: new Set(), interruptedBy: undefined };
   const stopListening = options.onSignal?.((signal) => interrupt(recording, signal, options, live));
   try {
-    await begin(recording);
+    await begin(recording, await ownWorker(options.fileSystem));
     const ends = await runSteps(recording, plan, options, live);
     await recording.settled();
     return await finish(recording, ends, live);
@@ -49,12 +51,18 @@ export async function executePlan(
   }
 }
 
-async function begin(recording: Recording): Promise<void> {
+/** Takes the run for this process, unless another has been faster; a resumed one is taken already. */
+async function begin(recording: Recording, worker: string): Promise<void> {
   const { store, runId } = recording;
   const run = await store.runs.get(runId);
-  if (run.status === 'running') return;
-  const patch = { status: 'running', worker: WORKER } as const;
-  await recording.attempt(() => store.runs.update(runId, patch), ofRun);
+  if (run.status === 'running') {
+    if (workerOf(run) === worker) return;
+    const message = `run ${runId} was taken over by ${workerOf(run) ?? 'another process'}`;
+    throw new CommandError(message, 'that goes on with it', EXIT.refused);
+  }
+  const patch = { status: 'running', worker } as const;
+  const ifVersion = run.version;
+  await recording.attempt(() => store.runs.update(runId, patch, { ifVersion }), ofRun);
 }
 
 async function runSteps(

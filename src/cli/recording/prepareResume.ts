@@ -1,12 +1,16 @@
 import type { FileSystem, Run, Step, Store, Transaction } from '../../index.ts';
 import { CommandError, EXIT } from '../failure.ts';
+import { workerOf } from '../runState.ts';
 import { endLeftovers, findLeftovers, type Leftover } from './leftovers.ts';
 import { checkPlan, type Plan } from './plan.ts';
+import { ownWorker } from './recorderIdentity.ts';
 
 export interface ResumeOptions {
   readonly fileSystem: FileSystem;
   /** Ends what a killed recorder left running. Default: refuse when there is something. */
   readonly kill?: boolean | undefined;
+  /** Told what is about to be ended. */
+  readonly onKill?: ((names: string) => Promise<void>) | undefined;
   /** Waits a little between two looks at a process that is being ended. */
   readonly pause: () => Promise<void>;
 }
@@ -27,6 +31,8 @@ export interface Resumption {
  * Makes a run that was broken off ready for `executePlan`, in one commit: what was running ends as
  * `failed` with code `INTERRUPTED`, and all that has not succeeded is queued for its next attempt.
  * Refused while a process of an interrupted step still lives, so that none ever runs twice at once.
+ * The same commit takes the run for this process, as it was when `run` was read: of several that go
+ * on with it at once, one does. Whether its recorder is gone is for the caller to know.
  */
 export async function prepareResume(
   store: Store,
@@ -40,7 +46,8 @@ export async function prepareResume(
   const ended = steps.filter(({ status }) => /^(failed|timed_out|cancelled)$/.test(status));
   await settleLeftovers(store, run, interrupted, options);
   if (run.status !== 'succeeded') {
-    await store.transaction(run.id, (tx) => requeue(tx, run, interrupted, ended));
+    const worker = await ownWorker(options.fileSystem);
+    await store.transaction(run.id, (tx) => requeue(tx, run, worker, { interrupted, ended }));
   }
   const { cwd } = run.metadata;
   return {
@@ -55,10 +62,12 @@ export async function prepareResume(
 async function requeue(
   tx: Transaction,
   run: Run,
-  interrupted: readonly Step[],
-  ended: readonly Step[],
+  worker: string,
+  { interrupted, ended }: { readonly [group in 'interrupted' | 'ended']: readonly Step[] },
 ): Promise<void> {
-  const { status } = await tx.runs.get(run.id);
+  const now = await tx.runs.get(run.id);
+  if (now.version !== run.version) throw taken(now);
+  const { status } = now;
   if (status === 'failed' || status === 'cancelled') await tx.runs.retry(run.id);
   for (const step of interrupted) {
     const message = 'its recorder ended before the command did';
@@ -66,6 +75,15 @@ async function requeue(
     await tx.steps.update(run.id, step.id, { status: 'failed', error });
   }
   for (const step of [...ended, ...interrupted]) await tx.steps.retry(run.id, step.id);
+  // Who runs it is said at the start, so it starts anew.
+  if (status === 'running') await tx.runs.update(run.id, { status: 'queued' });
+  await tx.runs.update(run.id, { status: 'running', worker });
+}
+
+function taken(run: Run): CommandError {
+  const by = workerOf(run) ?? 'somebody else';
+  const message = `run ${run.id} has just been changed by ${by}, and is ${run.status} now`;
+  return new CommandError(message, 'look at it with `holdfast show`', EXIT.refused);
 }
 
 async function settleLeftovers(
@@ -78,17 +96,23 @@ async function settleLeftovers(
   if (leftovers.length === 0) return;
   if (options.kill !== true || leftovers.some(({ certain }) => !certain))
     throw alive(run, leftovers);
+  await options.onKill?.(listOf(leftovers));
   await endLeftovers(leftovers, options.fileSystem, options.pause);
 }
 
 function alive(run: Run, leftovers: readonly Leftover[]): CommandError {
-  const all = leftovers.map(({ step, pid }) => `${step.name} (process ${pid})`).join(', ');
   const certain = leftovers.every((leftover) => leftover.certain);
   return new CommandError(
-    `run ${run.id} ${certain ? 'is' : 'may be'} still running from before: ${all}`,
-    certain ? 'wait for it, or end it with --kill' : 'look at it, and end it if it is the one',
+    `run ${run.id} ${certain ? 'is' : 'may be'} still running from before: ${listOf(leftovers)}`,
+    certain
+      ? 'wait for it, or end these processes with --kill'
+      : 'look at it, and end it if it is the one',
     EXIT.refused,
   );
+}
+
+function listOf(leftovers: readonly Leftover[]): string {
+  return leftovers.map(({ step, pid }) => `${step.name} (process ${pid})`).join(', ');
 }
 
 function names(steps: readonly Step[]): readonly string[] {

@@ -49,9 +49,10 @@ export async function look(
 ): Promise<'alive' | 'maybe' | 'gone'> {
   if (known.startTicks === null) return answers(known.pid) ? 'maybe' : 'gone';
   const stat = await readStat(fileSystem, known.pid);
-  const state = stat?.[0];
+  // A /proc that hides the processes of others says nothing about them.
+  if (stat === undefined) return answers(known.pid) ? 'maybe' : 'gone';
   // A zombie runs nothing any more; it only waits to be noticed by its parent.
-  if (stat === undefined || state === 'Z' || state === 'X') return 'gone';
+  if (stat[0] === 'Z' || stat[0] === 'X') return 'gone';
   const now = await identify(fileSystem, known.pid);
   const same = now.startTicks === known.startTicks && now.bootId === known.bootId;
   return same ? 'alive' : 'gone';

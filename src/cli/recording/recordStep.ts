@@ -5,9 +5,9 @@ import { ChildProcess } from './childProcess.ts';
 import { OutputRecorder } from './outputRecorder.ts';
 import { STARTED } from './outputEvent.ts';
 import type { PlanStep } from './plan.ts';
-import { WORKER } from '../runState.ts';
 import type { PlanOptions } from './planOptions.ts';
 import { identify } from './processIdentity.ts';
+import { ownWorker } from './recorderIdentity.ts';
 import { ofStep, type Recording } from './recording.ts';
 import { ResourceSampler } from './resourceSampler.ts';
 import { endPatch, judge, type StepEnd, type StepFindings } from './stepEnd.ts';
@@ -41,8 +41,9 @@ export async function recordStep(
   live: Live,
 ): Promise<StepEnd | undefined> {
   const { store, runId } = recording;
+  const worker = await ownWorker(options.fileSystem);
   const running = await recording.attempt(
-    () => store.steps.update(runId, step.id, { status: 'running', worker: WORKER }),
+    () => store.steps.update(runId, step.id, { status: 'running', worker }),
     ofStep,
   );
   if (running === undefined) return undefined;

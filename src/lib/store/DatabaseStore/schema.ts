@@ -22,6 +22,8 @@ export async function prepareSchema(db: Database, wanted: Wanted): Promise<void>
   const pending = await migrator.plan();
   if (pending.length === 0) return;
   const names = pending.map(({ name }) => name).join(', ');
-  const message = `${db.location} lacks ${names}: run \`holdfast migrate up --store ${db.location}\``;
+  const message =
+    `${db.location} lacks ${names}: run \`holdfast migrate up --own --store ${db.location}\`, ` +
+    'or open with `migrate: "auto"`';
   throw new StoreError('SCHEMA_OUTDATED', message);
 }
