@@ -8,6 +8,7 @@ const floors = [
   /* 1 */ ['ports/'],
   /* 2 */ [
     'store/options.js',
+    'store/folderUrl.js',
     'store/commands/',
     'store/FileSystemStore/(FileOperationService|journal|runFiles)(.js$|/)',
     'store/FileSystemStore/(lock|owner|damaged|eventTail|frame|fileName|layout|blobs|storageError).js$',
@@ -48,7 +49,9 @@ const rooms = readdirSync('src', { recursive: true, withFileTypes: true })
     from: { pathNot: `^${folder}(/|\\.js$)` },
     to: {
       path: `^${folder}/`,
-      pathNot: '^src/lib/store/(contract|FileSystemStore/\\w+ManagementService)\\.js$',
+      // Services, and bytes by their digest in a folder, are for every backend.
+      pathNot:
+        '^src/lib/store/(contract|FileSystemStore/(\\w+ManagementService|FileOperationService|blobs|layout))\\.js$',
     },
   }));
 

@@ -1,11 +1,10 @@
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { StoreError } from './errors.ts';
 import { createMemoryFileSystem } from './ports/memoryFileSystem.ts';
 import { realFileSystem } from './ports/fileSystem.ts';
 import type { RepairReport, Store } from './store/contract.ts';
 import { DatabaseStore } from './store/DatabaseStore.ts';
 import { FileSystemStore, type StorePlace } from './store/FileSystemStore.ts';
+import { folderOf } from './store/folderUrl.ts';
 import type { OpenOptions } from './store/options.ts';
 
 /**
@@ -49,23 +48,11 @@ function inMemory(): StorePlace {
 
 function inFolder(url: string): StorePlace {
   const root = folderOf(url);
+  if (root === undefined) throw namesNoStore(url);
   return { root, location: `file:${root}`, isPrivate: false, fileSystem: realFileSystem };
 }
 
-/** The folder that a `file:` URL names; relative ones start at the current folder. */
-function folderOf(url: string): string {
-  if (typeof url !== 'string' || !url.startsWith('file:') || url.length === 'file:'.length) {
-    throw namesNoStore(url);
-  }
-  if (!url.startsWith('file://')) return resolve(url.slice('file:'.length));
-  try {
-    return fileURLToPath(url);
-  } catch (cause) {
-    throw namesNoStore(url, cause);
-  }
-}
-
-function namesNoStore(url: unknown, cause?: unknown): StoreError {
+function namesNoStore(url: unknown): StoreError {
   const message = `${String(url)} names no store: use file:./folder, sqlite:./file.db, postgres://… or memory:`;
-  return new StoreError('INVALID_ARGUMENT', message, { cause });
+  return new StoreError('INVALID_ARGUMENT', message);
 }

@@ -70,7 +70,7 @@ async function sign(worker: string): Promise<void> {
 describe.each<Dialect>(['sqlite', 'postgres'])('a run that is recorded in %s', (dialect) => {
   beforeEach(() => make(dialect));
 
-  test('is shown as running, is followed to its end, and is not resumed meanwhile [DB-9]', async () => {
+  test('is shown as running, is followed to its end, and is not resumed meanwhile', async () => {
     const { pid } = await recorder();
     const ls = await holdfast('ls');
     expect(ls).toMatchObject({ stdout: expect.stringMatching(/^● running /), stderr: '' });

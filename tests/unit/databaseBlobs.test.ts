@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -12,6 +13,7 @@ import {
 import { BlobTable } from '../../src/lib/store/DatabaseStore/blobs.ts';
 import { Trimmer } from '../../src/lib/store/DatabaseStore/trimmer.ts';
 import { ManualClock } from '../../src/testkit/manualClock.ts';
+import { collect } from '../fixtures/collect.ts';
 import { sharedPostgres } from '../services/postgres.ts';
 import { DIALECTS } from './dbWorld.ts';
 
@@ -135,5 +137,39 @@ describe.each(DIALECTS)('bytes of artifacts in %s', (dialect) => {
       await Promise.all(puts);
     }
     expect((await db.query('SELECT digest FROM holdfast_blobs')).rowCount).toBe(2);
+  });
+
+  describe('that go to a folder', () => {
+    let folder: string;
+    const text = async (store: Store, name: string) =>
+      Buffer.concat(await collect(store.artifacts.open('r', name))).toString();
+
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'holdfast-blobs-'));
+    });
+    afterEach(() => rmSync(folder, { recursive: true }));
+
+    test('are read by every store that names it, beside those of the rows', async () => {
+      await open[0]?.artifacts.put('r', { name: 'early', body: 'in a row' });
+      const blobs = `file:${folder}`;
+      const store = await openAgain({ clock, blobs });
+      await store.artifacts.put('r', { name: 'late', body: 'in a file' });
+      const other = await openAgain({ clock, blobs });
+      expect([await text(other, 'early'), await text(other, 'late')]).toEqual([
+        'in a row',
+        'in a file',
+      ]);
+      expect((await db.query('SELECT digest FROM holdfast_blobs')).rowCount).toBe(1);
+      expect(await readdir(join(folder, 'blobs', 'sha256'))).toHaveLength(1);
+      expect(await other.verify()).toMatchObject({ findings: [], blobs: 2 });
+      // Who does not name it is told what it misses.
+      const without = open[0] as Store;
+      expect((await without.verify()).findings).toMatchObject([{ code: 'DATA_CORRUPT' }]);
+    });
+
+    test('need one: another place is refused', async () => {
+      const opening = openAgain({ clock, blobs: 's3://bucket' });
+      await expect(opening).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    });
   });
 });

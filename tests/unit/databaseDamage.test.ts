@@ -84,6 +84,19 @@ describe.each(DIALECTS)('a store in %s', (dialect) => {
     });
   });
 
+  test('tells of a damaged event only who uses a key of its run again [ST-1]', async () => {
+    const append = (id: string) => store.events.append(id, { type: 'e', idempotencyKey: 'k' });
+    for (const id of ['a', 'b']) {
+      await store.runs.create({ id, workflow: 'w' });
+      await append(id);
+    }
+    await db.query("UPDATE holdfast_events SET data = '{' WHERE run_id = 'a'");
+    expect(await Promise.allSettled(['a', 'b'].map(append))).toMatchObject([
+      { status: 'rejected', reason: { code: 'DATA_CORRUPT', id: 'a' } },
+      { status: 'fulfilled', value: { seq: 1 } },
+    ]);
+  });
+
   test('asks for the one event whose key is used again, however many were before [EM-1]', async () => {
     await store.runs.create({ id: 'r', workflow: 'w' });
     const wanted = jest.spyOn(RunReader.prototype, 'eventsByKey');
@@ -100,6 +113,36 @@ describe.each(DIALECTS)('a store in %s', (dialect) => {
     const reads = Array.from({ length: 1_500 }, () => store.runs.get('r'));
     await store.events.append('r', { type: 'e' });
     expect(await Promise.all(reads)).toHaveLength(1_500);
+  });
+
+  test('keeps its readers out of the line of the pool, and refuses them at close', async () => {
+    const crowded = await open({ database: { connectionsMax: 3, waitingMax: 4 } });
+    await crowded.runs.create({ id: 'r', workflow: 'w' });
+    const read = () => Array.from({ length: 200 }, () => crowded.runs.get('r'));
+    const reads = read();
+    await crowded.events.append('r', { type: 'e' });
+    expect(await Promise.all(reads)).toHaveLength(200);
+    const late = Promise.allSettled(read());
+    await crowded.close();
+    const [first, ...others] = await late;
+    expect(first).toMatchObject({ status: 'fulfilled' });
+    expect(others.at(-1)).toMatchObject({ reason: { code: 'STORE_CLOSED' } });
+  });
+
+  test('turns a transaction away once for each commit of others, and no more [ST-1]', async () => {
+    for (const r of ['a', 'b', 'c', 'd', 'e']) {
+      await store.runs.create({ id: r, workflow: 'w', metadata: { n: 0 } });
+      let tries = 0;
+      const increment = () =>
+        store.transaction(r, async (tx) => {
+          tries++;
+          const { metadata } = await tx.runs.get(r);
+          await tx.runs.update(r, { metadata: { n: Number(metadata['n']) + 1 } });
+        });
+      await Promise.all(Array.from({ length: 8 }, increment));
+      expect((await store.runs.get(r)).metadata).toEqual({ n: 8 });
+      expect(tries).toBeLessThanOrEqual(8 + 7 + 6 + 5 + 4 + 3 + 2 + 1);
+    }
   });
 
   test('dates no change of a run before the changes of others that it knows [EM-1]', async () => {

@@ -8,6 +8,7 @@ import { uuidv7 } from '../model/ids.ts';
 import { toRun } from '../model/represent.ts';
 import { runFromJson } from '../model/text.ts';
 import { type Clock, systemClock } from '../ports/clock.ts';
+import type { FileSystem } from '../ports/fileSystem.ts';
 import { type Random, systemRandom } from '../ports/random.ts';
 import { type Blobs, ReplayedBlobs } from './commands/blobs.ts';
 import { type Identity, toCursor } from './commands/cursor.ts';
@@ -25,6 +26,7 @@ import type {
   VerifyReport,
   WatchOptions,
 } from './contract.ts';
+import { blobsFor } from './DatabaseStore/blobFolder.ts';
 import { BlobTable } from './DatabaseStore/blobs.ts';
 import { DatabaseCommitter } from './DatabaseStore/committer.ts';
 import { Enlisted } from './DatabaseStore/enlisted.ts';
@@ -36,6 +38,7 @@ import { PartitionSpace, TableSpace } from './DatabaseStore/logSpace.ts';
 import { PinTable } from './DatabaseStore/pins.ts';
 import { PostgresLog } from './DatabaseStore/postgresLog.ts';
 import { RunCache } from './DatabaseStore/runCache.ts';
+import { ReadLine } from './DatabaseStore/readLine.ts';
 import { parseRow, RunReader } from './DatabaseStore/runReader.ts';
 import { mayMake, prepareSchema } from './DatabaseStore/schema.ts';
 import { SqliteLog } from './DatabaseStore/sqliteLog.ts';
@@ -57,13 +60,14 @@ interface Rooms {
   readonly db: Database;
   readonly identity: Identity;
   readonly head: LogHead;
+  readonly readLine: ReadLine;
   readonly reader: RunReader;
   readonly cache: RunCache;
   readonly log: CommitLog;
   readonly logReader: LogReader;
   readonly committer: DatabaseCommitter;
   readonly events: EventTable;
-  readonly blobs: BlobTable;
+  readonly blobs: Blobs;
   readonly trimmer: Trimmer;
   readonly clock: Clock;
 }
@@ -77,6 +81,8 @@ interface World {
   readonly journalBytesKeep: number;
   readonly readOnly?: boolean | undefined;
   readonly database?: DatabaseOptions | undefined;
+  readonly blobs?: string | undefined;
+  readonly fileSystem?: FileSystem | undefined;
 }
 
 /** Runs, steps, events and artifacts in a database, which any number of processes may share. */
@@ -127,25 +133,30 @@ export class DatabaseStore implements Store {
     const identity = await openIdentity(db, world);
     const head = new LogHead(db, clock);
     await head.look();
-    const reader = new RunReader(db);
+    const readLine = new ReadLine(db, readsMax(db, world));
+    const reader = new RunReader(db, readLine);
+    const direct = new RunReader(db);
     const cache = new RunCache(cacheBytesMax);
     const isPostgres = db.dialect === 'postgres';
     const log = isPostgres ? new PostgresLog(db) : new SqliteLog(db);
     const space = isPostgres ? new PartitionSpace(db, PARTITION_COMMITS) : new TableSpace(db);
-    const blobs = new BlobTable(db, () => Math.max(clock.now(), head.atMs));
-    if (!readOnly) await blobs.collect();
+    const blobTable = new BlobTable(db, () => Math.max(clock.now(), head.atMs));
+    const blobs = blobsFor(blobTable, world);
+    if (!readOnly) await blobTable.collect();
     const onFailure = (error: unknown) => warn(world, `the log was not trimmed: ${String(error)}`);
-    const trimmer = new Trimmer({ db, space, bytesKeep, blobs, onFailure });
+    const trimmer = new Trimmer({ db, space, bytesKeep, blobs: blobTable, onFailure });
     const onCommitted = (before: number, commits: number) => trimmer.committed(before, commits);
     const refusal = () => (readOnly ? READ_ONLY : undefined);
     const batchBytesMax = Math.min(world.batchBytesMax, world.queueBytesMax);
-    const parts = { batchBytesMax, log, reader, cache, clock, random, head, onCommitted, refusal };
-    const committer = new DatabaseCommitter(parts);
+    const readers = { reader, direct };
+    const parts = { batchBytesMax, log, cache, clock, random, head, onCommitted, refusal };
+    const committer = new DatabaseCommitter({ ...parts, ...readers });
     const events = new EventTable(reader, committer, head);
     return new DatabaseStore({
       db,
       identity,
       head,
+      readLine,
       reader,
       cache,
       log,
@@ -237,7 +248,8 @@ export class DatabaseStore implements Store {
   }
 
   async #close(): Promise<void> {
-    const { committer, head, trimmer, db } = this.#rooms;
+    const { readLine, committer, head, trimmer, db } = this.#rooms;
+    readLine.close();
     await committer.close();
     await trimmer.close();
     await head.close();
@@ -259,10 +271,10 @@ export class DatabaseStore implements Store {
   }
 
   async #listRuns(filter: RunFilter): Promise<Page<Run>> {
-    const { committer, db } = this.#rooms;
+    const { committer, db, readLine } = this.#rooms;
     committer.refuseClosed();
     const { sql, params, limit } = listRuns(filter, { ...TABLES, dialect: db.dialect });
-    const { rows } = await db.query<{ id: string; data: string }>(sql, params);
+    const { rows } = await readLine.query<{ id: string; data: string }>(sql, params);
     const items = rows
       .slice(0, limit)
       .map(({ id, data }) => toRun(runFromJson(parseRow(data, id))));
@@ -276,6 +288,14 @@ function warn({ database }: World, message: string): void {
 }
 
 const WAITING_MAX = 2 ** 31 - 1;
+/** As many connections as a database of PostgreSQL has unless its caller says otherwise. */
+const CONNECTIONS_MAX = 10;
+
+/** All connections but one, which is for commits; SQLite has one for all. */
+function readsMax({ dialect }: Database, { database }: World): number {
+  const connectionsMax = database?.connectionsMax ?? CONNECTIONS_MAX;
+  return dialect === 'sqlite' ? 1 : Math.max(1, connectionsMax - 1);
+}
 
 const READ_ONLY = new StoreError('STORE_READ_ONLY', 'the store was opened read-only');
 

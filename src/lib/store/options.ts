@@ -36,6 +36,12 @@ export interface OpenOptions extends Partial<FileStoreTuning> {
    * folder needs none.
    */
   readonly migrate?: MigrateMode | undefined;
+  /**
+   * Where a database keeps the bytes of artifacts: in its own rows, or in the folder of a `file:` URL,
+   * below `blobs/`, which every process of the store must name and reach. What is in its rows already
+   * stays there and is read. Default: in its rows. A folder keeps them beside its journal.
+   */
+  readonly blobs?: string | undefined;
   /** Pool, time-outs and retries of a database. A folder has none. */
   readonly database?: DatabaseOptions | undefined;
   readonly fileSystem?: FileSystem | undefined;
@@ -50,6 +56,7 @@ export const OPEN_OPTIONS: ReadonlySet<string> = new Set([
   'create',
   'signal',
   'migrate',
+  'blobs',
   'database',
   'fileSystem',
   'clock',

@@ -9,6 +9,7 @@ const PART_BYTES = 256 * 1024;
 /** Whoever has not finished in so long a time was killed, and what it left is removed. Milliseconds. */
 const UPLOAD_MS_MAX = 24 * 3_600_000;
 const INSERT = 'INSERT INTO holdfast_blobs (digest, part, bytes) VALUES ($1, $2, $3)';
+const FOUND = 'SELECT 1 AS found FROM holdfast_blobs WHERE digest = $1 LIMIT 1';
 const DISCARD = 'DELETE FROM holdfast_blobs WHERE digest = $1';
 
 /** Bytes by their SHA-256, in parts, stored once however many artifacts name them. */
@@ -45,6 +46,10 @@ export class BlobTable implements Blobs {
     }
   }
 
+  async has(digest: string): Promise<boolean> {
+    return (await this.#db.query(FOUND, [digest])).rowCount > 0;
+  }
+
   async #name(upload: string, digest: string, parts: number): Promise<void> {
     try {
       await this.#rename(upload, digest, parts);
@@ -57,8 +62,7 @@ export class BlobTable implements Blobs {
 
   #rename(upload: string, digest: string, parts: number): Promise<void> {
     return this.#db.transaction(async (tx) => {
-      const found = 'SELECT 1 AS found FROM holdfast_blobs WHERE digest = $1 LIMIT 1';
-      const isStored = (await tx.query(found, [digest])).rowCount > 0;
+      const isStored = (await tx.query(FOUND, [digest])).rowCount > 0;
       if (isStored) return void (await tx.query(DISCARD, [upload]));
       if (parts === 0) return void (await tx.query(INSERT, [digest, 0, new Uint8Array(0)]));
       const rename = 'UPDATE holdfast_blobs SET digest = $2 WHERE digest = $1';

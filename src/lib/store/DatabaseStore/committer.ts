@@ -20,6 +20,8 @@ import type { RunReader } from './runReader.ts';
 export interface CommitterParts {
   readonly log: CommitLog;
   readonly reader: RunReader;
+  /** The same, past the line of reads: what a commit rests on. */
+  readonly direct: RunReader;
   readonly cache: RunCache;
   readonly clock: Clock;
   readonly random: Random;
@@ -107,12 +109,15 @@ export class DatabaseCommitter implements RunWriter {
     const known = new Map(runIds.map((id) => [id, cache.get(id)]));
     const heads = await reader.heads(runIds);
     const stale = runIds.filter((id) => known.get(id)?.head !== (heads.get(id) ?? 0));
-    const loaded = await this.load(stale);
+    const loaded = await this.#load(reader, stale);
     return runIds.map((id) => intact((loaded.get(id) ?? known.get(id)) as CachedRun));
   }
 
-  async load(runIds: readonly string[]): Promise<ReadonlyMap<string, CachedRun>> {
-    const loaded = await this.#parts.reader.load(runIds);
+  async #load(
+    reader: RunReader,
+    runIds: readonly string[],
+  ): Promise<ReadonlyMap<string, CachedRun>> {
+    const loaded = await reader.load(runIds);
     for (const [id, run] of loaded) if (run.damage === undefined) this.#parts.cache.put(id, run);
     return loaded;
   }
@@ -160,6 +165,7 @@ export class DatabaseCommitter implements RunWriter {
     try {
       outcome = await log.commit(batch, at);
     } catch (error) {
+      gathering.tellMoved();
       this.#reject(jobs.slice(0, count), error);
       return jobs.slice(count);
     }
@@ -173,6 +179,7 @@ export class DatabaseCommitter implements RunWriter {
     this.batches++;
     if (commits > 0) this.committed(outcome.before, commits);
     for (const told of tell) told();
+    gathering.tellMoved();
     if (failed.length === 0) return jobs.slice(count);
     return [...(await this.#reload(failed)), ...jobs.slice(count)];
   }
@@ -195,7 +202,9 @@ export class DatabaseCommitter implements RunWriter {
       if (run !== undefined) known.set(id, run);
     }
     const missing = runIds.filter((id) => !known.has(id));
-    if (missing.length > 0) for (const [id, run] of await this.load(missing)) known.set(id, run);
+    if (missing.length === 0) return known;
+    const loaded = await this.#load(this.#parts.direct, missing);
+    for (const [id, run] of loaded) known.set(id, run);
     return known;
   }
 
@@ -214,21 +223,38 @@ export class DatabaseCommitter implements RunWriter {
     const again = failed.filter(({ heads }) => heads === undefined);
     const ids = new Set(failed.flatMap(({ runIds }) => runIds));
     try {
-      const loaded = await this.load([...ids]);
-      const wanted = again.flatMap(({ runIds: [run = ''], eventKey: key }) =>
-        key === undefined ? [] : { run, key },
-      );
-      const events = wanted.length === 0 ? [] : await this.#parts.reader.eventsByKey(wanted);
-      for (const { run, event } of events) {
-        if (event.idempotencyKey === null) continue;
-        loaded.get(run)?.state.eventByKey.set(event.idempotencyKey, event);
-      }
+      const loaded = await this.#load(this.#parts.direct, [...ids]);
       // Kept here: a cache that has no room for them would have them turned away for ever.
       this.#reloaded = loaded;
-      return again;
+      return await this.#learn(again, loaded);
     } catch (error) {
       this.#reject(again, error);
       return [];
+    }
+  }
+
+  /** Jobs of a run with a damaged event are told so, and the others are returned. */
+  async #learn(
+    jobs: readonly Job[],
+    loaded: ReadonlyMap<string, CachedRun>,
+  ): Promise<readonly Job[]> {
+    const wanted = jobs.flatMap(({ runIds: [run = ''], eventKey: key }) =>
+      key === undefined ? [] : { run, key },
+    );
+    if (wanted.length === 0) return jobs;
+    try {
+      for (const { run, event } of await this.#parts.direct.eventsByKey(wanted)) {
+        if (event.idempotencyKey === null) continue;
+        loaded.get(run)?.state.eventByKey.set(event.idempotencyKey, event);
+      }
+      return jobs;
+    } catch (error) {
+      if (!isStoreError(error, 'DATA_CORRUPT')) throw error;
+      const wants = (job: Job) => job.eventKey !== undefined && job.runIds[0] === error.id;
+      const others = jobs.filter((job) => !wants(job));
+      if (others.length === jobs.length) throw error;
+      this.#reject(jobs.filter(wants), error);
+      return this.#learn(others, loaded);
     }
   }
 
@@ -248,8 +274,9 @@ export class DatabaseCommitter implements RunWriter {
 
   /** Never falls behind a commit that this process has seen, of whomever. */
   #now(): number {
-    const { clock, head, reader } = this.#parts;
-    this.#lastAt = Math.max(this.#lastAt, head.atMs, reader.latestMs, clock.now());
+    const { clock, head, reader, direct } = this.#parts;
+    const seenMs = Math.max(head.atMs, reader.latestMs, direct.latestMs);
+    this.#lastAt = Math.max(this.#lastAt, seenMs, clock.now());
     return this.#lastAt;
   }
 

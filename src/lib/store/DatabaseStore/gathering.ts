@@ -25,6 +25,7 @@ export class Gathering {
   readonly #touched = new Map<string, TouchedRun>();
   readonly #groups = new Groups();
   readonly #decided: Decided[] = [];
+  readonly #moved: Job[] = [];
   readonly #bytesMax: number;
   readonly #commitBytesMax: number;
   #commits = 0;
@@ -46,7 +47,7 @@ export class Gathering {
 
   add(job: Job, context: Context): void {
     if (this.#hasMoved(job)) {
-      job.resolve(MOVED);
+      this.#moved.push(job);
       return;
     }
     this.#groups.bind(job.runIds);
@@ -84,6 +85,14 @@ export class Gathering {
       bytes += key.startsWith('step ') ? added : 2 * added;
     }
     refuseTooLarge(bytes, this.#commitBytesMax);
+  }
+
+  /**
+   * Tells those whose runs have moved. Not before the batch is there that has moved them: told earlier,
+   * they would read what was before it, and be turned away again for the same commit.
+   */
+  tellMoved(): void {
+    for (const job of this.#moved) job.resolve(MOVED);
   }
 
   /** Heads only move forward: one that differs by now will never be the same again. */

@@ -1,14 +1,14 @@
 import type { Database } from '../../db.ts';
 import { isStoreError, StoreError } from '../../errors.ts';
+import type { Blobs } from '../commands/blobs.ts';
 import type { Finding, VerifyOptions, VerifyReport } from '../contract.ts';
-import type { BlobTable } from './blobs.ts';
 import { intact } from './runCache.ts';
 import type { RunReader } from './runReader.ts';
 
 export interface VerifiedParts {
   readonly db: Database;
   readonly reader: RunReader;
-  readonly blobs: BlobTable;
+  readonly blobs: Blobs;
 }
 
 const PAGE = 200;
