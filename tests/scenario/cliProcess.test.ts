@@ -119,9 +119,9 @@ describe('the real program', () => {
       expect(bytes).toBe(megabytes * MiB);
       return highest;
     };
-    const [small, large] = [await peak(48), await peak(144)];
-    // Where there is no /proc both are 0, and only the bytes are compared.
-    expect(large - small).toBeLessThan(100 * MiB);
+    const [small, large] = [await peak(48), await peak(288)];
+    // V8 widens its heap by what it finds free. Where there is no /proc both are 0.
+    expect(large - small).toBeLessThan(160 * MiB);
   }, 60_000);
 });
 
