@@ -6,6 +6,8 @@ import type { Clock } from './ports/clock.ts';
 import type { Random } from './ports/random.ts';
 
 /** Which SQL it speaks; `$1`, `$2`… name parameters on both. */
+export { CONNECTIONS_MAX } from './db/settings.ts';
+
 export type Dialect = 'postgres' | 'sqlite';
 
 export type Row = Readonly<Record<string, unknown>>;

@@ -3,8 +3,11 @@ import { StoreError } from '../errors.ts';
 import { type Clock, systemClock } from '../ports/clock.ts';
 import { type Random, systemRandom } from '../ports/random.ts';
 
+/** Connections of a database whose caller does not say. */
+export const CONNECTIONS_MAX = 10;
+
 const DEFAULTS = {
-  connectionsMax: 10,
+  connectionsMax: CONNECTIONS_MAX,
   waitingMax: 1_000,
   acquireTimeoutMs: 5_000,
   statementTimeoutMs: 30_000,

@@ -1,4 +1,10 @@
-import { connectDatabase, type Database, type DatabaseOptions, type Queryable } from '../db.ts';
+import {
+  connectDatabase,
+  CONNECTIONS_MAX,
+  type Database,
+  type DatabaseOptions,
+  type Queryable,
+} from '../db.ts';
 import { StoreError } from '../errors.ts';
 import { FILE_STORE_DEFAULTS } from '../limits.ts';
 import { PARTITION_COMMITS } from '../migrations.ts';
@@ -288,8 +294,6 @@ function warn({ database }: World, message: string): void {
 }
 
 const WAITING_MAX = 2 ** 31 - 1;
-/** As many connections as a database of PostgreSQL has unless its caller says otherwise. */
-const CONNECTIONS_MAX = 10;
 
 /** All connections but one, which is for commits; SQLite has one for all. */
 function readsMax({ dialect }: Database, { database }: World): number {
