@@ -1,3 +1,4 @@
+import { clearImmediate, setImmediate } from 'node:timers';
 import type pg from 'pg';
 import type { DatabaseStats, ListenOptions, PostgresPool } from '../db.ts';
 import { StoreError } from '../errors.ts';
@@ -107,6 +108,9 @@ class PostgresDriver implements Driver {
   readonly #inUse = new Set<PostgresConnection>();
   readonly #listeners = new Set<() => Promise<void>>();
   #isGreeted = false;
+  /** Given back, and not yet to the pool: whoever calls on in the same turn of the loop has it at once. */
+  #warm: PostgresConnection | undefined;
+  #cooling: NodeJS.Immediate | undefined;
   /**
    * Raised when a connection is lost in use: what cut it may have cut the idle ones, too, and nobody
    * would know before the next deadline. They are replaced when it is their turn.
@@ -149,8 +153,29 @@ class PostgresDriver implements Driver {
     const isReusable = !isSpent && (await connection.tidy());
     this.#inUse.delete(connection);
     if (connection.isBroken) this.#generation += 1;
-    if (isReusable) connection.client.release();
-    else this.#discard(connection);
+    if (!isReusable) this.#discard(connection);
+    else if (this.#warm !== undefined || this.#pool.waitingCount > 0) connection.client.release();
+    else this.#keepWarm(connection);
+  }
+
+  #keepWarm(connection: PostgresConnection): void {
+    this.#warm = connection;
+    this.#cooling ??= setImmediate(() => this.#cool());
+  }
+
+  /** The pool has it again, with its own bounds of how long and how often it is used. */
+  #cool(): void {
+    clearImmediate(this.#cooling);
+    this.#cooling = undefined;
+    const warm = this.#takeWarm();
+    if (warm?.isBroken === true) this.#discard(warm);
+    else warm?.client.release();
+  }
+
+  #takeWarm(): PostgresConnection | undefined {
+    const warm = this.#warm;
+    this.#warm = undefined;
+    return warm;
   }
 
   async listen(
@@ -168,10 +193,12 @@ class PostgresDriver implements Driver {
 
   stats(): Pick<DatabaseStats, 'connections' | 'idle' | 'prepared'> {
     const { totalCount, idleCount } = this.#pool;
-    return { connections: totalCount, idle: idleCount, prepared: { ...this.#context.counts } };
+    const idle = this.#warm === undefined ? idleCount : idleCount + 1;
+    return { connections: totalCount, idle, prepared: { ...this.#context.counts } };
   }
 
   async close(): Promise<void> {
+    this.#cool();
     await Promise.all(Array.from(this.#listeners, (stop) => stop()));
     for (const connection of this.#inUse) {
       connection.destroy(new StoreError('STORE_CLOSED', 'the database was closed'));
@@ -186,6 +213,8 @@ class PostgresDriver implements Driver {
   }
 
   async #take(limit: Limit): Promise<PostgresConnection> {
+    const warm = this.#takeWarm();
+    if (warm !== undefined) return warm;
     const client = await this.#acquire(limit);
     const known = this.#connections.get(client);
     if (known !== undefined) return known;

@@ -1,3 +1,4 @@
+import { clearImmediate, setImmediate } from 'node:timers';
 import { isStoreError, StoreError } from '../../errors.ts';
 import { checkId } from '../../model/check.ts';
 import type { Change } from '../../model/change.ts';
@@ -161,6 +162,8 @@ export class DatabaseCommitter implements RunWriter {
       gathering.add(jobs[count++] as Job, this.#contextAt(at));
     }
     const { batch } = gathering;
+    // A database that is waited for leaves the time to make the answers, once the batch is sent.
+    const answering = setImmediate(() => gathering.answer());
     let outcome: BatchOutcome;
     try {
       outcome = await log.commit(batch, at);
@@ -168,6 +171,8 @@ export class DatabaseCommitter implements RunWriter {
       gathering.tellMoved();
       this.#reject(jobs.slice(0, count), error);
       return jobs.slice(count);
+    } finally {
+      clearImmediate(answering);
     }
     this.#lastAt = Math.max(this.#lastAt, outcome.at);
     // The database answers for the keys of its events; what was asked of it was for this batch.
@@ -195,15 +200,18 @@ export class DatabaseCommitter implements RunWriter {
   async #known(jobs: readonly Job[]): Promise<ReadonlyMap<string, CachedRun>> {
     const reloaded = this.#reloaded;
     this.#reloaded = new Map();
-    const runIds = [...new Set(jobs.flatMap((job) => job.runIds))];
     const known = new Map<string, CachedRun>();
-    for (const id of runIds) {
-      const run = reloaded.get(id) ?? this.#parts.cache.get(id);
-      if (run !== undefined) known.set(id, run);
+    const missing = new Set<string>();
+    for (const { runIds } of jobs) {
+      for (const id of runIds) {
+        if (known.has(id)) continue;
+        const run = reloaded.get(id) ?? this.#parts.cache.get(id);
+        if (run === undefined) missing.add(id);
+        else known.set(id, run);
+      }
     }
-    const missing = runIds.filter((id) => !known.has(id));
-    if (missing.length === 0) return known;
-    const loaded = await this.#load(this.#parts.direct, missing);
+    if (missing.size === 0) return known;
+    const loaded = await this.#load(this.#parts.direct, [...missing]);
     for (const [id, run] of loaded) known.set(id, run);
     return known;
   }

@@ -16,7 +16,8 @@ interface Decided {
   readonly commit: WrittenCommit;
   /** Counted from 0 among those that changed something; -1 for the others. */
   readonly c: number;
-  readonly tell: () => void;
+  /** Once it is known. */
+  tell?: () => void;
 }
 
 /** The jobs of one batch, decided one after the other, each on what those before it left. */
@@ -25,6 +26,8 @@ export class Gathering {
   readonly #touched = new Map<string, TouchedRun>();
   readonly #groups = new Groups();
   readonly #decided: Decided[] = [];
+  /** The last job of each run that was decided. */
+  readonly #last = new Map<string, Decided>();
   readonly #moved: Job[] = [];
   readonly #bytesMax: number;
   readonly #commitBytesMax: number;
@@ -51,10 +54,14 @@ export class Gathering {
       return;
     }
     this.#groups.bind(job.runIds);
-    const state = (id: string) => this.#touched.get(id)?.state ?? this.#runOf(id).state;
+    for (const id of job.runIds) this.#answer(this.#last.get(id));
+    this.#decide(job, context);
+  }
+
+  #decide(job: Job, context: Context): void {
     try {
-      const commit = writtenCommit(job.decide(state, context));
-      this.#refuseTooLarge(commit, state);
+      const commit = writtenCommit(job.decide(this.#stateOf, context));
+      this.#refuseTooLarge(commit);
       const c = commit.changes.length === 0 ? -1 : this.#commits++;
       this.#bytes += commit.length;
       for (const written of commit.changes) {
@@ -63,16 +70,39 @@ export class Gathering {
         run.apply(written, c);
         this.#bytes += run.rowBytes - before;
       }
-      const answer = job.answer(state);
-      this.#decided.push({ job, commit, c, tell: () => job.resolve(answer) });
+      const decided = { job, commit, c };
+      this.#decided.push(decided);
+      for (const id of job.runIds) this.#last.set(id, decided);
     } catch (refusal) {
       // It rests on what was loaded: it holds only if that is still so.
       this.#decided.push({ job, commit: NO_COMMIT, c: -1, tell: () => job.reject(refusal) });
     }
   }
 
+  readonly #stateOf = (runId: string): RunState =>
+    this.#touched.get(runId)?.state ?? this.#runOf(runId).state;
+
+  /**
+   * What the callers will be told. It is taken from the state after their own changes, and so before
+   * those of the next job of the run; the others can wait until the batch is on its way.
+   */
+  answer(): void {
+    for (const decided of this.#decided) this.#answer(decided);
+  }
+
+  #answer(decided: Decided | undefined): void {
+    if (decided === undefined || decided.tell !== undefined) return;
+    const { job } = decided;
+    try {
+      const answer = job.answer(this.#stateOf);
+      decided.tell = () => job.resolve(answer);
+    } catch (error) {
+      decided.tell = () => job.reject(error);
+    }
+  }
+
   /** Before anything of it is done. The text of a change is about what it adds to its row. */
-  #refuseTooLarge(commit: WrittenCommit, stateOf: (runId: string) => RunState): void {
+  #refuseTooLarge(commit: WrittenCommit): void {
     if (this.#commitBytesMax === Infinity) return;
     let bytes = commit.length;
     const counted = new Set<string>();
@@ -80,7 +110,7 @@ export class Gathering {
       const key = rowKey(change);
       if (key === undefined) continue;
       const isNew = counted.size < counted.add(`${change.runId} ${key}`).size;
-      const added = text.length + (isNew ? rowBytes(stateOf(change.runId), change) : 0);
+      const added = text.length + (isNew ? rowBytes(this.#stateOf(change.runId), change) : 0);
       // Steps go as they are, the others inside of JSON, where a text may be twice as long.
       bytes += key.startsWith('step ') ? added : 2 * added;
     }
@@ -134,6 +164,7 @@ export class Gathering {
 
   /** Tells what the outcome means: which jobs are done, and what the runs now are. */
   settle({ before, passed }: BatchOutcome) {
+    this.answer();
     const tell: (() => void)[] = [];
     const failed: Job[] = [];
     const positions = new Map<number, number>();
@@ -145,7 +176,7 @@ export class Gathering {
       }
       if (c >= 0) positions.set(c, before + positions.size + 1);
       bytes += commit.length;
-      tell.push(told);
+      tell.push(told as () => void);
     }
     return { tell, failed, bytes, commits: positions.size, runs: this.#runsAt(positions, passed) };
   }

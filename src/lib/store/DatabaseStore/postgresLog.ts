@@ -68,7 +68,9 @@ function outcomeOf({ guards }: Batch, text: string): BatchOutcome {
 /** Its only group is number 0. */
 function outcomeOfOne(given: number, text: string | null): BatchOutcome {
   if (text === null) return { before: 0, at: given, passed: new Set() };
-  const [position, at] = text.split(' ').map(Number) as [number, number];
+  const space = text.indexOf(' ');
+  const position = Number(text.slice(0, space));
+  const at = Number(text.slice(space));
   return { before: position - 1, at, passed: new Set([0]) };
 }
 

@@ -43,13 +43,13 @@ export class EventManagementService implements Events {
     const asked = typeof key === 'string' ? key : undefined;
     for (let stored: EventRow | undefined; ;) {
       const attempt = new Append(this.#reader, runId, input, stored);
-      await this.#writer.write(
+      const event = await this.#writer.write(
         runId,
         (state, context) => attempt.decide(state, context),
-        () => undefined,
+        () => (attempt.event === undefined ? undefined : toEvent(runId, attempt.event)),
         asked,
       );
-      if (attempt.event !== undefined) return toEvent(runId, attempt.event);
+      if (event !== undefined) return event;
       stored = await this.#reader.one(runId, attempt.missing);
     }
   }
