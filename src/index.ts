@@ -7,6 +7,7 @@ export type * from './lib/migrations.ts';
 export type * from './lib/model/commands.ts';
 export type {
   Artifact,
+  ArtifactVersion,
   Attempt,
   DependencyPolicy,
   ErrorInfo,

@@ -86,7 +86,7 @@ async function isPresent(store: Store, runId: string, write: Acknowledged): Prom
     }
     case 'artifact': {
       const { name, version } = write;
-      return (await store.artifacts.get(runId, { name, version })).version === version;
+      return (await store.artifacts.get(runId, name, { version })).version === version;
     }
   }
 }

@@ -22,6 +22,7 @@ export const EXIT_OF_CODE: Readonly<Record<ErrorCode, number>> = {
   ALREADY_EXISTS: EXIT.refused,
   INVALID_ARGUMENT: EXIT.usage,
   INVALID_TRANSITION: EXIT.refused,
+  ARTIFACT_HELD: EXIT.refused,
   VERSION_CONFLICT: EXIT.refused,
   IDEMPOTENCY_CONFLICT: EXIT.refused,
   LIMIT_EXCEEDED: EXIT.usage,

@@ -27,6 +27,11 @@ export const ERROR_CODES = {
     meaning: 'The entity cannot go from its status to the wanted one.',
     remedy: 'Read its status first; use reset or retry to leave a terminal status.',
   },
+  ARTIFACT_HELD: {
+    retryable: false,
+    meaning: 'An artifact is held against deletion.',
+    remedy: 'Read why in its `hold`; set that to null by `artifacts.update` to let it go.',
+  },
   VERSION_CONFLICT: {
     retryable: true,
     meaning: 'Another writer changed the entity since the version that was given.',

@@ -1,5 +1,6 @@
 import type { Store } from '../index.ts';
 import { artifactTests } from './contract/artifacts.ts';
+import { artifactVersionTests } from './contract/artifactVersions.ts';
 import { concurrencyTests } from './contract/concurrency.ts';
 import { deletionTests } from './contract/deletion.ts';
 import { dependencyTests } from './contract/dependencies.ts';
@@ -70,6 +71,7 @@ const TESTS: readonly ((suite: Suite) => void)[] = [
   dependencyTests,
   eventTests,
   artifactTests,
+  artifactVersionTests,
   payloadTests,
   validationTests,
   idTests,

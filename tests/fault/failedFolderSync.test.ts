@@ -145,7 +145,7 @@ class LosingDisk {
     await using store = await this.open(left);
     const found = await collect(store.artifacts.list('r'));
     expect(found.map(({ name }) => name).toSorted()).toEqual(names.toSorted());
-    for (const name of names) await collect(store.artifacts.open('r', { name }));
+    for (const name of names) await collect(store.artifacts.open('r', name));
   }
 }
 

@@ -29,6 +29,20 @@ export async function fill(store: Store): Promise<{ readonly runId: string }> {
   await artifacts.put(runId, { name: 'page.html', mediaType: 'text/html', body: '<p>1</p>' });
   await artifacts.put(runId, { name: 'page.html', body: '<p>2</p>', metadata: { second: true } });
   await artifacts.put('con.x', { name: 'empty', body: new Uint8Array() });
+  await artifacts.update(
+    runId,
+    'page.html',
+    { tags: { k: 'v' }, aliases: ['best'] },
+    { version: 1 },
+  );
+  await artifacts.update(runId, 'page.html', {
+    aliases: ['best'],
+    hold: 'why',
+    metadata: { $json: 1 },
+  });
+  const parents = [{ runId, name: 'page.html', version: 1 }];
+  await artifacts.put('con.x', { name: 'made', body: 'of it', parents, ttl: 60_000 });
+  await artifacts.delete('con.x', 'empty');
   await store.transaction([runId, 'Run/É 1'], async (tx) => {
     await tx.steps.update(runId, step.id, { status: 'failed', error: new TypeError('no') });
     await tx.steps.update(runId, last.id, { status: 'skipped', reason: 'by hand' });
@@ -66,7 +80,9 @@ export async function answersOf(store: Store): Promise<ReadonlyMap<string, Answe
   for await (const run of store.runs.list()) {
     const steps = await collect(store.steps.list(run.id));
     const events = await collect(store.events.list(run.id));
-    const artifacts = await collect(store.artifacts.list(run.id, { allVersions: true }));
+    const artifacts = await collect(
+      store.artifacts.list(run.id, { allVersions: true, deleted: true }),
+    );
     answers.set(run.id, { run, steps, events, artifacts });
   }
   return answers;

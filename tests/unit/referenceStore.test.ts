@@ -42,6 +42,8 @@ function callsOf({ runs, steps, events, artifacts }: ReferenceStore | ReferenceT
     artifacts: {
       put: later(artifacts.put.bind(artifacts)),
       get: later(artifacts.get.bind(artifacts)),
+      update: later(artifacts.update.bind(artifacts)),
+      delete: later(artifacts.delete.bind(artifacts)),
       async *open(...args: Parameters<typeof artifacts.open>) {
         yield artifacts.open(...args);
       },
@@ -233,7 +235,7 @@ describe('the reference', () => {
     runs.create({ id: 'r', workflow: 'w' });
     for (const body of ['one', 'two', 'two']) artifacts.put('r', { name: 'a', body });
     const text = (version?: number) => {
-      return Buffer.from(artifacts.open('r', { name: 'a', version })).toString();
+      return Buffer.from(artifacts.open('r', 'a', { version })).toString();
     };
     expect([text(1), text(2), text()]).toEqual(['one', 'two', 'two']);
     expect(codeOf(() => text(3))).toBe('NOT_FOUND');

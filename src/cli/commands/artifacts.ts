@@ -6,6 +6,7 @@ import { bytes, padTo, plain } from '../text.ts';
 
 interface ArtifactsOptions {
   readonly allVersions?: boolean;
+  readonly deleted?: boolean;
 }
 
 export const artifacts: Verb = {
@@ -14,13 +15,15 @@ export const artifacts: Verb = {
   define: (command) =>
     command
       .argument('<run>', 'its id, a unique beginning or end of it, or `last`')
-      .option('--all-versions', 'not only the newest version of each'),
+      .option('--all-versions', 'not only the newest version of each')
+      .option('--deleted', 'deleted versions, too'),
   run: (call) =>
     call.withStore('read', async (store) => {
       const run = await findRun(store, call.args[0] ?? '');
-      const { allVersions } = call.options as ArtifactsOptions;
+      const { allVersions, deleted } = call.options as ArtifactsOptions;
+      const wanted = { allVersions, deleted, limit: 1_000 };
       let found = 0;
-      for await (const artifact of store.artifacts.list(run.id, { allVersions, limit: 1_000 })) {
+      for await (const artifact of store.artifacts.list(run.id, wanted)) {
         found += 1;
         await (call.json ? call.object(artifact) : call.line(lineOf(artifact)));
       }
@@ -31,11 +34,16 @@ export const artifacts: Verb = {
 
 const DIGEST_SHOWN = 'sha256:'.length + 12;
 
-function lineOf({ name, version, size, mediaType, digest }: Artifact): string {
+function lineOf(artifact: Artifact): string {
+  const { name, version, size, mediaType, digest, aliases, deletedAt, hold } = artifact;
+  const marks = aliases.map(plain);
+  if (hold !== null) marks.push('(held)');
+  if (deletedAt !== null) marks.push('(deleted)');
   return [
     padTo(`${plain(name)}@${version}`, 32),
     padTo(bytes(size), 10),
     padTo(plain(mediaType), 24),
     digest.slice(0, DIGEST_SHOWN),
+    ...(marks.length > 0 ? [marks.join(' ')] : []),
   ].join('  ');
 }

@@ -28,4 +28,13 @@ export type Change =
       readonly set: Partial<StepRow>;
     }
   | { readonly type: 'event.appended'; readonly runId: string; readonly event: EventRow }
-  | { readonly type: 'artifact.put'; readonly runId: string; readonly artifact: ArtifactRow };
+  | { readonly type: 'artifact.put'; readonly runId: string; readonly artifact: ArtifactRow }
+  | {
+      readonly type: 'artifact.updated';
+      readonly runId: string;
+      readonly name: string;
+      /** Which one of its versions; `revision` is what moves. */
+      readonly version: number;
+      readonly revision: number;
+      readonly set: Partial<ArtifactRow>;
+    };

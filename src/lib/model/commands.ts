@@ -1,4 +1,4 @@
-import type { DependencyPolicy, ErrorInfo } from './entities.ts';
+import type { ArtifactVersion, DependencyPolicy, ErrorInfo } from './entities.ts';
 import type { JsonObject, Payload } from './payload.ts';
 
 /** What callers hand in. An option that is `undefined` counts as absent. */
@@ -134,5 +134,25 @@ export interface NewArtifact {
   readonly stepId?: string | undefined;
   /** Default: `application/octet-stream`; `text/plain` for a string. */
   readonly mediaType?: string | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
   readonly metadata?: JsonObject | undefined;
+  /** They point at this version from now on, and at no other of this name. `latest` needs no saying. */
+  readonly aliases?: readonly string[] | undefined;
+  /** What it was made from: versions that are there. */
+  readonly parents?: readonly ArtifactVersion[] | undefined;
+  /** Milliseconds from now until `expire` may delete it. Default: it stays. */
+  readonly ttl?: number | undefined;
+}
+
+/** A field is replaced as a whole. */
+export interface ArtifactPatch {
+  readonly mediaType?: string | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly metadata?: JsonObject | undefined;
+  /** All that are to point at this version; those of other versions move here. */
+  readonly aliases?: readonly string[] | undefined;
+  /** Milliseconds from now; `null`: it stays. */
+  readonly ttl?: number | null | undefined;
+  /** Why it must not be deleted; `null`: it may be. */
+  readonly hold?: string | null | undefined;
 }

@@ -127,12 +127,19 @@ interface EventShape<R extends Representation> {
   readonly recordedAt: R['time'];
 }
 
+/** A version of an artifact, of this run or of another. */
+export interface ArtifactVersion {
+  readonly runId: string;
+  readonly name: string;
+  readonly version: number;
+}
+
 interface ArtifactShape<R extends Representation> {
   readonly id: string;
   readonly name: string;
   /** Its number within (run, name): 1, 2, 3… */
   readonly version: number;
-  /** What `ifVersion` is compared with when its metadata changes. */
+  /** 1 when it was put; one more with every change of its fields. What `ifVersion` is compared with. */
   readonly revision: number;
   /** `sha256:` and 64 hexadecimal digits. */
   readonly digest: string;
@@ -140,7 +147,19 @@ interface ArtifactShape<R extends Representation> {
   readonly size: number;
   readonly mediaType: string;
   readonly stepId: string | null;
+  /** Strings, indexed. */
+  readonly tags: Readonly<Record<string, string>>;
   readonly metadata: R['json'];
+  /** Names that point at this version, sorted; each points at one version of its artifact. */
+  readonly aliases: readonly string[];
+  /** What it was made from. It does not change. */
+  readonly parents: readonly ArtifactVersion[];
+  /** From then on it may be deleted by `expire`. */
+  readonly expiresAt: R['time'] | null;
+  /** Why it must not be deleted, while it is held. */
+  readonly hold: string | null;
+  /** A deleted version keeps its number and its fields; its bytes go when nothing names them. */
+  readonly deletedAt: R['time'] | null;
   readonly createdAt: R['time'];
   readonly updatedAt: R['time'];
 }

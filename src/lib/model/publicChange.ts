@@ -24,7 +24,15 @@ export type PublicChange =
       readonly set: Partial<StepShape<Live>>;
     }
   | { readonly type: 'event.appended'; readonly runId: string; readonly event: RunEvent }
-  | { readonly type: 'artifact.put'; readonly runId: string; readonly artifact: Artifact };
+  | { readonly type: 'artifact.put'; readonly runId: string; readonly artifact: Artifact }
+  | {
+      readonly type: 'artifact.updated';
+      readonly runId: string;
+      readonly name: string;
+      readonly version: number;
+      readonly revision: number;
+      readonly set: Partial<Omit<Artifact, 'runId'>>;
+    };
 
 /** A step without `remaining`, which depends on its siblings at the time of reading. */
 export type CreatedStep = Omit<Step, 'remaining'>;

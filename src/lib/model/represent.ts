@@ -68,10 +68,18 @@ export function toEvent(runId: string, row: EventRow): RunEvent {
 }
 
 export function toArtifact(runId: string, row: ArtifactRow): Artifact {
+  return { ...toArtifactFields(row), runId };
+}
+
+function toArtifactFields(row: ArtifactRow): Omit<Artifact, 'runId'> {
   return {
     ...row,
-    runId,
+    tags: { ...row.tags },
     metadata: decodePayload(row.metadata) as JsonObject,
+    aliases: [...row.aliases],
+    parents: row.parents.map((parent) => ({ ...parent })),
+    expiresAt: toDate(row.expiresAt),
+    deletedAt: toDate(row.deletedAt),
     createdAt: new Date(row.createdAt),
     updatedAt: new Date(row.updatedAt),
   };
@@ -122,6 +130,8 @@ export function toPublicChange(change: Change): PublicChange {
       return { ...change, event: toEvent(runId, change.event) };
     case 'artifact.put':
       return { ...change, artifact: toArtifact(runId, change.artifact) };
+    case 'artifact.updated':
+      return { ...change, set: toSet(change.set, EMPTY_ARTIFACT, toArtifactFields) };
   }
 }
 
@@ -189,7 +199,13 @@ export const EMPTY_ARTIFACT: ArtifactRow = {
   size: 0,
   mediaType: 'application/octet-stream',
   stepId: null,
+  tags: {},
   metadata: '{}',
+  aliases: [],
+  parents: [],
+  expiresAt: null,
+  hold: null,
+  deletedAt: null,
   createdAt: '',
   updatedAt: '',
 };

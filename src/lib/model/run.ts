@@ -12,6 +12,7 @@ import {
   requireRun,
 } from './decision.ts';
 import { RUN_STATUSES, type RunRow } from './entities.ts';
+import { refuseHeldRun } from './hold.ts';
 import { encodePayload, NULL_PAYLOAD, samePayload } from './payload.ts';
 import type { RunState } from './runState.ts';
 import { checkRunTransition, isTerminalRun } from './transitions.ts';
@@ -206,6 +207,7 @@ export function decideDeleteRun(
 ): Decision {
   const run = requireRun(state, runId);
   checkIfVersion(runId, run.version, options);
+  refuseHeldRun(state);
   return [{ type: 'run.deleted', runId, version: run.version + 1 }];
 }
 

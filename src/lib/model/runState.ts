@@ -78,6 +78,12 @@ export class RunState {
         return;
       case 'artifact.put':
         return this.putArtifact(change.artifact);
+      case 'artifact.updated': {
+        const { name, version, revision, set } = change;
+        const artifact = this.artifact(name, version);
+        if (artifact === undefined || artifact.revision >= revision) return;
+        return this.putArtifact({ ...artifact, ...set, revision });
+      }
     }
   }
 
@@ -98,11 +104,30 @@ export class RunState {
     }
   }
 
+  artifact(name: string, version: number): ArtifactRow | undefined {
+    // Versions are 1, 2, 3… without gaps.
+    const row = this.artifacts.get(name)?.[version - 1];
+    return row?.version === version ? row : undefined;
+  }
+
+  /** The versions whose bytes must be there, of all names. */
+  *liveArtifacts(): Generator<ArtifactRow> {
+    for (const versions of this.artifacts.values()) {
+      for (const row of versions) if (row.deletedAt === null) yield row;
+    }
+  }
+
+  /** A new version, or one that is there with a later revision. */
   putArtifact(artifact: ArtifactRow): void {
-    const versions = this.artifacts.get(artifact.name) ?? [];
-    const newest = versions.at(-1);
-    if (newest !== undefined && newest.version >= artifact.version) return;
-    this.artifacts.set(artifact.name, [...versions, artifact]);
+    const { name, version, revision } = artifact;
+    const versions = this.artifacts.get(name) ?? [];
+    const before = this.artifact(name, version);
+    if (before !== undefined) {
+      if (before.revision >= revision) return;
+      this.artifacts.set(name, versions.with(version - 1, artifact));
+    } else if ((versions.at(-1)?.version ?? 0) < version) {
+      this.artifacts.set(name, [...versions, artifact]);
+    }
   }
 
   /** As they were created, which is how they are read back: who skips whom must not differ then. */

@@ -54,6 +54,11 @@ export function changeToText(change: Change): string {
       return eventChangeToText(change.runId, eventToText(change.event));
     case 'artifact.put':
       return `${head},"artifact":${artifactToText(change.artifact)}}`;
+    case 'artifact.updated': {
+      const { name, version, revision } = change;
+      const set = toText(change.set);
+      return `${head},"name":${JSON.stringify(name)},"version":${version},"revision":${revision},"set":${set}}`;
+    }
   }
 }
 
@@ -105,6 +110,7 @@ export function changeFromJson(value: unknown): Change | undefined {
       return { ...change, run: runFromJson(change.run) };
     case 'run.updated':
     case 'step.updated':
+    case 'artifact.updated':
       return { ...change, set: fromJson(change.set) } as Change;
     case 'run.metered':
     case 'run.deleted':

@@ -1,4 +1,5 @@
 import type {
+  ArtifactPatch,
   NewArtifact,
   NewEvent,
   NewRun,
@@ -108,26 +109,58 @@ export interface Events {
 export type ArtifactBody =
   Uint8Array | string | AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
 
-export interface ArtifactRef {
-  readonly name: string;
-  /** Default: the newest. */
+/** Which version of an artifact. Default: the newest that is not deleted. */
+export interface WhichVersion {
   readonly version?: number | undefined;
+  /** The version that this name points at; `latest` is the default. */
+  readonly alias?: string | undefined;
+}
+
+export interface OpenArtifactOptions extends WhichVersion {
+  /** Bytes from `start` up to, not including, `end`; default: from 0, to the end of the artifact. */
+  readonly range?:
+    { readonly start?: number | undefined; readonly end?: number | undefined } | undefined;
+}
+
+export interface DeleteArtifactOptions extends WhichVersion, WriteOptions {
+  /** Every version of the name. */
+  readonly allVersions?: boolean | undefined;
+}
+
+export interface ArtifactListOptions extends PageOptions {
+  /** All versions instead of the newest of each name. */
+  readonly allVersions?: boolean | undefined;
+  /** Deleted versions, too. */
+  readonly deleted?: boolean | undefined;
 }
 
 export interface Artifacts {
   /**
-   * Streams `body` to disk and names it. A new version unless the newest has the same digest, media
-   * type, step and metadata. Resolves when bytes and name are durable.
+   * Streams `body` to disk and names it. A new version unless the newest has the same bytes: that one
+   * then takes the fields that are given, and keeps its step and its parents (`ALREADY_EXISTS` for
+   * other parents). Resolves when bytes and name are durable. `NOT_FOUND` for a parent that is not there.
    */
   put(runId: string, artifact: NewArtifact & { readonly body: ArtifactBody }): Promise<Artifact>;
-  get(runId: string, ref: string | ArtifactRef): Promise<Artifact>;
-  /** The bytes, streamed; a digest that does not match ends the stream with `DATA_CORRUPT`. */
-  open(runId: string, ref: string | ArtifactRef): AsyncIterable<Uint8Array>;
-  /** The newest version of each name, by name; `allVersions` gives them all, by name and version. */
-  list(
+  get(runId: string, name: string, which?: WhichVersion): Promise<Artifact>;
+  /**
+   * The bytes, streamed; a digest that does not match ends the stream with `DATA_CORRUPT`. Those of a
+   * range alone cannot be compared with it.
+   */
+  open(runId: string, name: string, options?: OpenArtifactOptions): AsyncIterable<Uint8Array>;
+  /** Replaces the fields that are given. Aliases that other versions had move here, in one commit. */
+  update(
     runId: string,
-    options?: PageOptions & { readonly allVersions?: boolean | undefined },
-  ): Listing<Artifact>;
+    name: string,
+    patch: ArtifactPatch,
+    options?: WhichVersion & WriteOptions,
+  ): Promise<Artifact>;
+  /**
+   * The version stays known as deleted, and its number is not given again; its bytes go when nothing
+   * names them. `ARTIFACT_HELD` while it is held.
+   */
+  delete(runId: string, name: string, options?: DeleteArtifactOptions): Promise<void>;
+  /** By name and version. */
+  list(runId: string, options?: ArtifactListOptions): Listing<Artifact>;
 }
 
 /** What a transaction offers: it reads its own writes, and nothing is stored until it returns. */
@@ -135,7 +168,7 @@ export interface Transaction {
   readonly runs: Pick<Runs, 'create' | 'get' | 'update' | 'reset' | 'retry' | 'delete'>;
   readonly steps: Pick<Steps, 'create' | 'get' | 'list' | 'ready' | 'update' | 'reset' | 'retry'>;
   readonly events: Pick<Events, 'append'>;
-  readonly artifacts: Pick<Artifacts, 'put' | 'get'>;
+  readonly artifacts: Pick<Artifacts, 'put' | 'get' | 'update' | 'delete'>;
 }
 
 /** A commit of the log as `watch` gives it: whole, in order, once. */

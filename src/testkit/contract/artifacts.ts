@@ -67,12 +67,29 @@ export function artifactTests({ describe, it, expect, subject }: Suite): void {
       expect(await put('a', 'one')).toMatchObject({ version: 3, digest: first.digest });
       const store = await subject.throughReopen();
       const texts = await Promise.all(
-        [1, 2, 3].map((version) => textOf(store.artifacts.open('r', { name: 'a', version }))),
+        [1, 2, 3].map((version) => textOf(store.artifacts.open('r', 'a', { version }))),
       );
       expect(texts).toEqual(['one', 'two', 'one']);
       expect(await textOf(store.artifacts.open('r', 'a'))).toBe('one');
-      expect(await store.artifacts.get('r', { name: 'a', version: 1 })).toEqual(first);
-      expect((await store.artifacts.get('r', { name: 'a' })).version).toBe(3);
+      expect(await store.artifacts.get('r', 'a', { version: 1 })).toEqual(first);
+      expect((await store.artifacts.get('r', 'a', {})).version).toBe(3);
+    });
+
+    it('take other fields without a new version when the same bytes come again [AR-1]', async () => {
+      await aRun();
+      const first = await put('a', 'one');
+      const again = await subject.store.artifacts.put('r', {
+        name: 'a',
+        mediaType: 'text/html',
+        metadata: { k: 1 },
+        stepId: 'other',
+        body: 'one',
+      });
+      expect(again).toMatchObject({ id: first.id, version: 1, revision: 2, stepId: null });
+      expect(again).toMatchObject({ mediaType: 'text/html', metadata: { k: 1 } });
+      expect(await put('a', 'one')).toEqual(again);
+      const store = await subject.throughReopen();
+      expect(await store.artifacts.get('r', 'a')).toEqual(again);
     });
 
     it('are listed by name, the newest of each or all, page by page', async () => {
@@ -109,9 +126,9 @@ export function artifactTests({ describe, it, expect, subject }: Suite): void {
       const { artifacts } = await subject.throughReopen();
       const missing = [
         () => artifacts.get('r', 'b'),
-        () => artifacts.get('r', { name: 'a', version: 2 }),
+        () => artifacts.get('r', 'a', { version: 2 }),
         () => bytesOf(artifacts.open('r', 'b')),
-        () => bytesOf(artifacts.open('r', { name: 'a', version: 2 })),
+        () => bytesOf(artifacts.open('r', 'a', { version: 2 })),
         () => artifacts.get('ghost', 'a'),
         () => artifacts.list('ghost'),
         () => bytesOf(artifacts.open('ghost', 'a')),

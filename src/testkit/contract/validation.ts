@@ -70,7 +70,23 @@ export function validationTests({ describe, it, expect, subject }: Suite): void 
         ['artifact.name', () => artifacts.put('r', { name: '', body: 'x' })],
         ['artifact.name', () => artifacts.put('r', { name: 'a\u0000', body: 'x' })],
         ['artifact.mediaType', () => artifacts.put('r', { name: 'a', mediaType: '\r', body: 'x' })],
-        ['artifact.version', () => artifacts.get('r', { name: 'a', version: 0 })],
+        ['artifact.version', () => artifacts.get('r', 'a', { version: 0 })],
+        ['artifact.alias', () => artifacts.get('r', 'a', { alias: '' })],
+        ['artifact.alias', () => artifacts.get('r', 'a', { alias: 'b', version: 1 })],
+        [
+          'artifact.aliases[0]',
+          () => artifacts.put('r', { name: 'a', aliases: ['latest'], body: '' }),
+        ],
+        [
+          'artifact.parents[0].version',
+          () =>
+            artifacts.put(
+              'r',
+              untyped({ name: 'a', parents: [{ runId: 'r', name: 'a' }], body: '' }),
+            ),
+        ],
+        ['artifact.ttl', () => artifacts.put('r', { name: 'a', ttl: 0, body: '' })],
+        ['artifact.tags', () => artifacts.put('r', { name: 'a', tags: untyped([]), body: '' })],
         ['', () => artifacts.get('r', untyped(undefined))],
         ['runId', () => artifacts.put('', { name: 'a', body: 'x' })],
       ]);

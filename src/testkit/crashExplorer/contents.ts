@@ -62,6 +62,13 @@ function foldedRun(before: RunContent | undefined, change: PublicChange): RunCon
       );
       return { ...before, artifacts: [...others, artifact].toSorted(byNameAndVersion) };
     }
+    case 'artifact.updated': {
+      const { name, version, revision, set } = change;
+      const artifacts = before.artifacts.map((it) =>
+        it.name === name && it.version === version ? { ...it, ...set, revision } : it,
+      );
+      return { ...before, artifacts };
+    }
   }
 }
 
@@ -86,8 +93,8 @@ async function observedRun(store: Store, listed: Run): Promise<RunContent> {
   const events: RunEvent[] = [];
   for await (const event of store.events.list(id, { limit: 1_000 })) events.push(event);
   const artifacts: Artifact[] = [];
-  for await (const artifact of store.artifacts.list(id, { allVersions: true })) {
-    await readWhole(store, id, artifact);
+  for await (const artifact of store.artifacts.list(id, { allVersions: true, deleted: true })) {
+    if (artifact.deletedAt === null) await readWhole(store, id, artifact);
     artifacts.push(artifact);
   }
   return { run, steps, events, artifacts };
@@ -97,7 +104,7 @@ async function observedRun(store: Store, listed: Run): Promise<RunContent> {
 async function readWhole(store: Store, runId: string, artifact: Artifact): Promise<void> {
   const { name, version, digest } = artifact;
   const hash = createHash('sha256');
-  for await (const chunk of store.artifacts.open(runId, { name, version })) hash.update(chunk);
+  for await (const chunk of store.artifacts.open(runId, name, { version })) hash.update(chunk);
   const actual = `sha256:${hash.digest('hex')}`;
   if (actual !== digest)
     throw new Error(`artifact ${name} of ${runId} is ${actual}, not ${digest}`);

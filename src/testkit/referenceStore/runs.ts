@@ -1,3 +1,4 @@
+import { refuseHeld } from './artifacts.ts';
 import type {
   NewRun,
   Page,
@@ -110,7 +111,9 @@ export class ReferenceRuns {
   }
 
   delete(runId: string, options?: WriteOptions): void {
-    checkVersion(this.#records.get(runId).run, options);
+    const record = this.#records.get(runId);
+    checkVersion(record.run, options);
+    refuseHeld(record.artifacts);
     this.#records.put(runId, undefined);
   }
 

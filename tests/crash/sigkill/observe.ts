@@ -42,7 +42,7 @@ async function artifactsOf(store: Store, runId: string): Promise<RunImage['artif
   const artifacts = await collect(store.artifacts.list(runId, { allVersions: true }));
   return Promise.all(
     artifacts.map(async ({ name, version }) => {
-      const chunks = await collect(store.artifacts.open(runId, { name, version }));
+      const chunks = await collect(store.artifacts.open(runId, name, { version }));
       return { name, version, body: new Uint8Array(Buffer.concat(chunks)) };
     }),
   );

@@ -62,9 +62,8 @@ export async function readAnswers(
   }
   for (const runId of RUN_IDS) await askOfRun(store, runId, ask);
   for (const { runId, name, version } of ARTIFACTS) {
-    const ref = { name, version };
-    await ask(`artifact ${name} ${version}`, () => store.artifacts.get(runId, ref));
-    await ask(`bytes of ${name} ${version}`, () => collect(store.artifacts.open(runId, ref)));
+    await ask(`artifact ${name} ${version}`, () => store.artifacts.get(runId, name, { version }));
+    await ask(`bytes of ${name} ${version}`, () => collect(store.artifacts.open(runId, name, { version })));
   }
   await ask('the log', () => readLog(store, start));
   // Writes nothing where the key is known.

@@ -47,7 +47,7 @@ export const BROKEN_STORES: Readonly<Record<string, BrokenStore>> = {
     breaks: () => ({
       store: ({ artifacts }) => ({
         artifacts: but(artifacts, {
-          open: (runId, ref) => artifacts.open(runId, typeof ref === 'string' ? ref : ref.name),
+          open: (runId, name) => artifacts.open(runId, name),
         }),
       }),
     }),

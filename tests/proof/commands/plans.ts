@@ -2,10 +2,13 @@ import fc from 'fast-check';
 import type { Plan, StoreCalls } from './calls.ts';
 import {
   appendEvent,
+  deleteArtifact,
+  deriveArtifact,
   getArtifact,
   listEvents,
   openArtifact,
   putArtifact,
+  updateArtifact,
 } from './plans/contentPlans.ts';
 import {
   againRun,
@@ -49,6 +52,8 @@ export const PLAN: fc.Arbitrary<Plan> = fc.oneof(
   { weight: 2, arbitrary: readSteps },
   { weight: 8, arbitrary: appendEvent },
   { weight: 4, arbitrary: putArtifact },
+  { weight: 2, arbitrary: updateArtifact },
+  { weight: 1, arbitrary: deleteArtifact },
   { weight: 1, arbitrary: getArtifact },
 );
 
@@ -57,4 +62,5 @@ export const STORE_PLAN: fc.Arbitrary<Plan<StoreCalls>> = fc.oneof(
   listRuns,
   listEvents,
   openArtifact,
+  deriveArtifact,
 );

@@ -50,16 +50,17 @@ function callsOnRun(runId: string): readonly Call<StoreCalls>[] {
       pagesOf((cursor) => events.list(runId, { limit: 4, cursor })),
     ),
     call('all of artifacts.list', [runId], ({ artifacts }) =>
-      pagesOf((cursor) => artifacts.list(runId, { limit: 2, allVersions: true, cursor })),
+      pagesOf((cursor) =>
+        artifacts.list(runId, { limit: 2, allVersions: true, deleted: true, cursor }),
+      ),
     ),
     call('artifacts.list', [runId], ({ artifacts }) => pagesOf(() => artifacts.list(runId))),
   ];
 }
 
 function openCall(runId: string, name: string, version: number): Call<StoreCalls> {
-  const ref = { name, version };
-  return call('artifacts.open', [runId, ref], ({ artifacts }) =>
-    bytesOf(artifacts.open(runId, ref)),
+  return call('artifacts.open', [runId, name, { version }], ({ artifacts }) =>
+    bytesOf(artifacts.open(runId, name, { version })),
   );
 }
 

@@ -34,7 +34,7 @@ async function artifactsOf(store: Store, runId: string): Promise<unknown[]> {
   for await (const artifact of store.artifacts.list(runId, { allVersions: true })) {
     const { id: _drawnAnew, ...rest } = artifact;
     const { name, version } = artifact;
-    const chunks = await collect(store.artifacts.open(runId, { name, version }));
+    const chunks = await collect(store.artifacts.open(runId, name, { version }));
     found.push({ ...rest, bytes: Buffer.concat(chunks).toString('latin1') });
   }
   return found;

@@ -135,7 +135,7 @@ export const eventRow: fc.Arbitrary<EventRow> = fc
     recordedAt: time,
   })
   .map((row) => ({ ...row, occurredAt: row.occurredAt ?? row.recordedAt }));
-export const artifactRow: fc.Arbitrary<ArtifactRow> = fc.record({
+const artifactFields = {
   id: word,
   name: word,
   version: count,
@@ -144,10 +144,17 @@ export const artifactRow: fc.Arbitrary<ArtifactRow> = fc.record({
   size: fc.nat(),
   mediaType: fc.oneof(fc.constant('application/octet-stream'), word),
   stepId: orNull(word),
+  tags: fc.dictionary(word, word),
   metadata,
+  aliases: fc.array(word),
+  parents: fc.array(fc.record({ runId: word, name: word, version: count })),
+  expiresAt: orNull(time),
+  hold: orNull(word),
+  deletedAt: orNull(time),
   createdAt: time,
   updatedAt: time,
-});
+} as const;
+export const artifactRow: fc.Arbitrary<ArtifactRow> = fc.record(artifactFields);
 
 const type = <T extends string>(name: T): fc.Arbitrary<T> => fc.constant(name);
 const set = <T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<Partial<T>> =>
@@ -173,4 +180,12 @@ export const change: fc.Arbitrary<Change> = fc.oneof(
   }),
   fc.record({ type: type('event.appended'), runId: word, event: eventRow }),
   fc.record({ type: type('artifact.put'), runId: word, artifact: artifactRow }),
+  fc.record({
+    type: type('artifact.updated'),
+    runId: word,
+    name: word,
+    version: count,
+    revision: count,
+    set: set<ArtifactRow>(artifactFields),
+  }),
 );

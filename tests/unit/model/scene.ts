@@ -88,7 +88,7 @@ export class Scene {
   }
 
   put(input: NewArtifact, digest = `sha256:${'0'.repeat(64)}`, size = 1): Decision {
-    const blob = { digest, size };
+    const blob = { digest, size, taken: 'application/octet-stream' };
     return this.#commit(decidePutArtifact(this.state, this.id, input, blob, this.context));
   }
 }

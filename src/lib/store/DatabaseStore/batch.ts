@@ -81,7 +81,7 @@ export class TouchedRun {
   readonly #counted = new Set<string>();
   /** With the commit that created it, or touched it last. */
   readonly #steps = new Map<string, number>();
-  readonly #artifacts = new Map<string, ArtifactRow>();
+  readonly #artifacts = new Map<string, Pick<ArtifactRow, 'name' | 'version'>>();
   readonly #events = new Map<EventRow, { readonly c: number; readonly data: string }>();
   /** Of events of the run that the database has, whether it is deleted afterwards or not. */
   readonly #keys: string[] = [];
@@ -108,11 +108,12 @@ export class TouchedRun {
       case 'step.updated':
         if (!this.#steps.has(change.stepId)) this.#steps.set(change.stepId, c);
         break;
-      case 'artifact.put': {
-        const { name, version } = change.artifact;
-        this.#artifacts.set(`${name}\0${version}`, change.artifact);
+      case 'artifact.put':
+        this.#touchArtifact(change.artifact);
         break;
-      }
+      case 'artifact.updated':
+        this.#touchArtifact(change);
+        break;
       case 'event.appended':
         this.#append(change.event, c, text);
         break;
@@ -137,6 +138,10 @@ export class TouchedRun {
   get bytes(): number | undefined {
     const { bytes } = this.base;
     return this.isDeleted || bytes === undefined ? undefined : bytes + this.#grownBytes;
+  }
+
+  #touchArtifact({ name, version }: Pick<ArtifactRow, 'name' | 'version'>): void {
+    this.#artifacts.set(`${name}\0${version}`, { name, version });
   }
 
   #append(event: EventRow, c: number, data: string): void {
@@ -172,8 +177,9 @@ export class TouchedRun {
       if (step === undefined) continue;
       batch.steps.push({ g, c, n: batch.steps.length, run, id, data: stepToText(step) });
     }
-    for (const artifact of this.#artifacts.values()) {
-      const { name, version } = artifact;
+    for (const { name, version } of this.#artifacts.values()) {
+      const artifact = this.state.artifact(name, version);
+      if (artifact === undefined) continue;
       batch.artifacts.push({ g, run, name, version, data: artifactToText(artifact) });
     }
     for (const [{ seq, idempotencyKey: key }, { c, data }] of this.#events) {

@@ -1,7 +1,7 @@
 import type { StoredBlob } from '../../model/artifact.ts';
 import { invalid } from '../../model/check.ts';
 import { realFileSystem } from '../../ports/fileSystem.ts';
-import type { Blobs } from '../commands/blobs.ts';
+import type { Blobs, ByteRange } from '../commands/blobs.ts';
 import type { ArtifactBody } from '../contract.ts';
 import { BlobFolder } from '../FileSystemStore/blobs.ts';
 import { FileOperationService } from '../FileSystemStore/FileOperationService.ts';
@@ -36,7 +36,8 @@ class FolderBesideTable implements Blobs {
     return this.#folder.put(body);
   }
 
-  async *open(blob: StoredBlob): AsyncGenerator<Uint8Array> {
-    yield* (await this.#table.has(blob.digest)) ? this.#table.open(blob) : this.#folder.open(blob);
+  async *open(blob: StoredBlob, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    const place = (await this.#table.has(blob.digest)) ? this.#table : this.#folder;
+    yield* place.open(blob, range);
   }
 }

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { Database } from '../../db.ts';
 import { isStoreError, StoreError } from '../../errors.ts';
 import type { StoredBlob } from '../../model/artifact.ts';
-import { type Blobs, chunksOf } from '../commands/blobs.ts';
+import { type Blobs, type ByteRange, chunksOf } from '../commands/blobs.ts';
 import type { ArtifactBody } from '../contract.ts';
 
 const PART_BYTES = 256 * 1024;
@@ -87,20 +87,40 @@ export class BlobTable implements Blobs {
   }
 
   /** The bytes, checked while they pass: `DATA_CORRUPT` at the end when they are not the digest's. */
-  async *open({ digest, size }: StoredBlob): AsyncGenerator<Uint8Array> {
+  async *open(blob: StoredBlob, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    yield* range === undefined ? this.#whole(blob) : this.#part(blob, range);
+  }
+
+  async *#whole({ digest, size }: StoredBlob): AsyncGenerator<Uint8Array> {
     const hash = createHash('sha256');
     let bytes = 0;
     for (let part = 0; bytes < size; part++) {
-      const sql = 'SELECT bytes FROM holdfast_blobs WHERE digest = $1 AND part = $2';
-      const { rows } = await this.#db.query<{ bytes: Uint8Array }>(sql, [digest, part]);
-      const [found] = rows;
-      if (found === undefined) throw damaged(digest, `has no part ${part}`);
-      hash.update(found.bytes);
-      bytes += found.bytes.length;
-      yield found.bytes;
+      const found = await this.#read(digest, part);
+      hash.update(found);
+      bytes += found.length;
+      yield found;
     }
     const actual = `sha256:${hash.digest('hex')}`;
     if (bytes !== size || actual !== digest) throw damaged(digest, `has the digest ${actual}`);
+  }
+
+  /** All parts but the last one are of one size. */
+  async *#part({ digest }: StoredBlob, { start, end }: ByteRange): AsyncGenerator<Uint8Array> {
+    for (let at = start; at < end;) {
+      const part = Math.floor(at / PART_BYTES);
+      const found = await this.#read(digest, part);
+      const piece = found.subarray(at - part * PART_BYTES, end - part * PART_BYTES);
+      if (piece.length === 0) throw damaged(digest, `ends at byte ${at}, too early`);
+      yield piece;
+      at += piece.length;
+    }
+  }
+
+  async #read(digest: string, part: number): Promise<Uint8Array> {
+    const sql = 'SELECT bytes FROM holdfast_blobs WHERE digest = $1 AND part = $2';
+    const { rows } = await this.#db.query<{ bytes: Uint8Array }>(sql, [digest, part]);
+    if (rows[0] === undefined) throw damaged(digest, `has no part ${part}`);
+    return rows[0].bytes;
   }
 }
 

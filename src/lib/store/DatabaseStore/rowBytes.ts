@@ -37,10 +37,16 @@ export function rowKey(change: Change): string | undefined {
     case 'step.updated':
       return `step ${change.stepId}`;
     case 'artifact.put':
-      return `artifact ${change.artifact.version} ${change.artifact.name}`;
+      return artifactKey(change.artifact);
+    case 'artifact.updated':
+      return artifactKey(change);
     default:
       return 'run';
   }
+}
+
+function artifactKey({ name, version }: Pick<ArtifactRow, 'name' | 'version'>): string {
+  return `artifact ${version} ${name}`;
 }
 
 /** What the row that a change is about takes in this state; 0 where it is not there. */
@@ -52,11 +58,10 @@ export function rowBytes(state: RunState, change: Change): number {
       return stepBytes(state.steps.get(change.step.id));
     case 'step.updated':
       return stepBytes(state.steps.get(change.stepId));
-    case 'artifact.put': {
-      const { name, version } = change.artifact;
-      const newest = state.artifacts.get(name)?.at(-1);
-      return newest?.version === version ? artifactBytes(newest) : 0;
-    }
+    case 'artifact.put':
+      return artifactBytes(state.artifact(change.artifact.name, change.artifact.version));
+    case 'artifact.updated':
+      return artifactBytes(state.artifact(change.name, change.version));
     default:
       return runBytes(state.run);
   }
@@ -104,8 +109,13 @@ function errorBytes(error: ErrorInfo | null): number {
   return PART_BYTES + name.length + message.length + code.length + stack.length;
 }
 
-function artifactBytes({ name, mediaType, metadata }: ArtifactRow): number {
-  return ROW_BYTES + name.length + mediaType.length + metadata.length;
+function artifactBytes(row: ArtifactRow | undefined): number {
+  if (row === undefined) return 0;
+  let bytes = ROW_BYTES + row.name.length + row.mediaType.length + row.metadata.length;
+  for (const key in row.tags) bytes += ENTRY_BYTES + key.length + (row.tags[key] ?? '').length;
+  for (const alias of row.aliases) bytes += ENTRY_BYTES + alias.length;
+  for (const { runId, name } of row.parents) bytes += PART_BYTES + runId.length + name.length;
+  return bytes + (row.hold?.length ?? 0);
 }
 
 function eventBytes({ type, payload, idempotencyKey }: EventRow): number {

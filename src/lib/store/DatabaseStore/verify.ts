@@ -80,7 +80,7 @@ async function countedAfter(db: Database, last: string): Promise<readonly Counte
 
 async function artifactsOf(reader: RunReader, runId: string) {
   const run = (await reader.load([runId])).get(runId);
-  return run === undefined ? [] : [...intact(run).state.artifacts.values()].flat();
+  return run === undefined ? [] : [...intact(run).state.liveArtifacts()];
 }
 
 async function guard<T>(

@@ -1,32 +1,42 @@
-import { checkNewArtifact, decidePutArtifact, requireArtifact } from '../../model/artifact.ts';
-import { checkGiven, checkObject } from '../../model/check.ts';
-import type { NewArtifact } from '../../model/commands.ts';
+import {
+  checkNewArtifact,
+  decideDeleteArtifact,
+  decidePutArtifact,
+  decideUpdateArtifact,
+  requireArtifact,
+  type VersionRef,
+} from '../../model/artifact.ts';
+import { checkInteger, checkObject } from '../../model/check.ts';
+import type { ArtifactPatch, NewArtifact, WriteOptions } from '../../model/commands.ts';
 import { requireRun } from '../../model/decision.ts';
-import type { Artifact, ArtifactRow } from '../../model/entities.ts';
+import type { Artifact, ArtifactRow, ArtifactVersion } from '../../model/entities.ts';
 import { toArtifact } from '../../model/represent.ts';
 import type { RunState } from '../../model/runState.ts';
 import type {
   ArtifactBody,
-  ArtifactRef,
+  ArtifactListOptions,
   Artifacts,
+  DeleteArtifactOptions,
   Listing,
+  OpenArtifactOptions,
   Page,
-  PageOptions,
+  WhichVersion,
 } from '../contract.ts';
-import type { Blobs } from '../commands/blobs.ts';
+import type { Blobs, ByteRange } from '../commands/blobs.ts';
 import { checkLimit, fromListCursor, PagedListing, toListCursor } from '../commands/listing.ts';
 import type { RunWriter } from '../commands/writer.ts';
 
-interface ListOptions extends PageOptions {
-  readonly allVersions?: boolean | undefined;
-}
-
-const LIST_OPTIONS: ReadonlySet<string> = new Set<keyof ListOptions>([
+const LIST_OPTIONS: ReadonlySet<string> = new Set<keyof ArtifactListOptions>([
   'limit',
   'cursor',
   'allVersions',
+  'deleted',
 ]);
-const REF: ReadonlySet<string> = new Set<keyof ArtifactRef>(['name', 'version']);
+const GET_OPTIONS: ReadonlySet<string> = new Set<keyof WhichVersion>(['version', 'alias']);
+const OPEN_OPTIONS: ReadonlySet<string> = new Set([...GET_OPTIONS, 'range']);
+const UPDATE_OPTIONS: ReadonlySet<string> = new Set([...GET_OPTIONS, 'ifVersion']);
+const DELETE_OPTIONS: ReadonlySet<string> = new Set([...UPDATE_OPTIONS, 'allVersions']);
+const RANGE: ReadonlySet<string> = new Set<keyof ByteRange>(['start', 'end']);
 
 /** `store.artifacts`, and `tx.artifacts` over a transaction's staging. */
 export class ArtifactManagementService implements Artifacts {
@@ -46,50 +56,123 @@ export class ArtifactManagementService implements Artifacts {
     // Refused before the bytes are streamed, not after.
     this.#writer.refuseUnwritable();
     await this.#writer.read(runId, (state) => requireRun(state, runId));
-    const { body, mediaType = typeof body === 'string' ? 'text/plain' : undefined } = artifact;
+    for (const parent of artifact.parents ?? []) await this.#requireParent(parent);
+    const { body, ...input } = artifact;
+    const taken = typeof body === 'string' ? 'text/plain' : 'application/octet-stream';
     // W6: the bytes are durable before the commit that names them.
-    const blob = await this.#blobs.put(body);
+    const blob = { ...(await this.#blobs.put(body)), taken };
     return this.#writer.write(
       runId,
-      (state, context) =>
-        decidePutArtifact(state, runId, { ...artifact, mediaType }, blob, context),
-      (state) => toArtifact(runId, requireArtifact(state, runId, artifact.name, undefined)),
+      (state, context) => decidePutArtifact(state, runId, input, blob, context),
+      (state) => toArtifact(runId, requireArtifact(state, runId, { name: artifact.name })),
     );
   }
 
-  async get(runId: string, ref: string | ArtifactRef): Promise<Artifact> {
-    return toArtifact(runId, await this.#find(runId, ref));
+  async get(runId: string, name: string, which?: WhichVersion): Promise<Artifact> {
+    return toArtifact(runId, await this.#find(runId, refOf(name, which, GET_OPTIONS)));
   }
 
-  async *open(runId: string, ref: string | ArtifactRef): AsyncGenerator<Uint8Array> {
-    yield* this.#blobs.open(await this.#find(runId, ref));
+  async *open(
+    runId: string,
+    name: string,
+    options?: OpenArtifactOptions,
+  ): AsyncGenerator<Uint8Array> {
+    const ref = refOf(name, options, OPEN_OPTIONS);
+    const range = options?.range;
+    if (range !== undefined) checkRange(range);
+    const artifact = await this.#find(runId, ref);
+    yield* this.#blobs.open(artifact, range && rangeWithin(range, artifact.size));
   }
 
-  list(runId: string, options: ListOptions = {}): Listing<Artifact> {
+  async update(
+    runId: string,
+    name: string,
+    patch: ArtifactPatch,
+    options?: WhichVersion & WriteOptions,
+  ): Promise<Artifact> {
+    const ref = refOf(name, options, UPDATE_OPTIONS);
+    let version = 0;
+    return this.#writer.write(
+      runId,
+      (state, context) => {
+        ({ version } = requireArtifact(state, runId, ref));
+        return decideUpdateArtifact(
+          state,
+          runId,
+          { name, version },
+          patch,
+          guardOf(options),
+          context,
+        );
+      },
+      (state) => toArtifact(runId, requireArtifact(state, runId, { name, version })),
+    );
+  }
+
+  async delete(runId: string, name: string, options: DeleteArtifactOptions = {}): Promise<void> {
+    const ref = refOf(name, options, DELETE_OPTIONS);
+    const { allVersions = false } = options;
+    await this.#writer.write(
+      runId,
+      (state, context) =>
+        decideDeleteArtifact(state, runId, ref, allVersions, guardOf(options), context),
+      () => undefined,
+    );
+  }
+
+  list(runId: string, options: ArtifactListOptions = {}): Listing<Artifact> {
     return new PagedListing(options, (asked) =>
       this.#writer.read(runId, (state) => page(state, runId, asked)),
     );
   }
 
-  #find(runId: string, ref: string | ArtifactRef): Promise<ArtifactRow> {
-    const { name, version } =
-      typeof ref === 'string' ? { name: ref, version: undefined } : checkRef(ref);
-    return this.#writer.read(runId, (state) => requireArtifact(state, runId, name, version));
+  #find(runId: string, ref: VersionRef): Promise<ArtifactRow> {
+    return this.#writer.read(runId, (state) => requireArtifact(state, runId, ref));
+  }
+
+  /** What is made from others comes after them: so no version can be among its own ancestors. */
+  async #requireParent({ runId, name, version }: ArtifactVersion): Promise<void> {
+    await this.#find(runId, { name, version });
   }
 }
 
-function checkRef(ref: ArtifactRef): ArtifactRef {
-  checkGiven(ref, 'artifact', REF);
-  return ref;
+function refOf(
+  name: string,
+  options: WhichVersion | undefined,
+  allowed: ReadonlySet<string>,
+): VersionRef {
+  const { version, alias } = checkObject(options, 'options', allowed);
+  return { name, version, alias };
 }
 
-function page(state: RunState, runId: string, options: ListOptions): Page<Artifact> {
+function guardOf(options: WriteOptions | undefined): WriteOptions | undefined {
+  return options && { ifVersion: options.ifVersion };
+}
+
+function checkRange(range: NonNullable<OpenArtifactOptions['range']>): void {
+  const { start, end } = checkObject(range, 'options.range', RANGE);
+  const max = Number.MAX_SAFE_INTEGER;
+  if (start !== undefined) checkInteger(start, 'options.range.start', 0, max);
+  if (end !== undefined) checkInteger(end, 'options.range.end', start ?? 0, max);
+}
+
+/** What there is of it. */
+function rangeWithin(
+  { start = 0, end = Infinity }: NonNullable<OpenArtifactOptions['range']>,
+  size: number,
+): ByteRange {
+  return { start: Math.min(start, size), end: Math.min(end, size) };
+}
+
+function page(state: RunState, runId: string, options: ArtifactListOptions): Page<Artifact> {
   checkObject(options, 'options', LIST_OPTIONS);
   requireRun(state, runId);
   const limit = checkLimit(options.limit);
   const after = fromListCursor('artifacts', options.cursor) ?? '';
-  const rows = [...state.artifacts.entries()]
-    .flatMap(([, versions]) => (options.allVersions === true ? versions : versions.slice(-1)))
+  const isWanted = ({ deletedAt }: ArtifactRow) => options.deleted === true || deletedAt === null;
+  const rows = [...state.artifacts.values()]
+    .map((versions) => versions.filter(isWanted))
+    .flatMap((versions) => (options.allVersions === true ? versions : versions.slice(-1)))
     .map((row) => ({ row, place: placeOf(row) }))
     .filter(({ place }) => place > after)
     .toSorted((a, b) => (a.place < b.place ? -1 : 1));

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { isStoreError, StoreError } from '../../errors.ts';
 import type { StoredBlob } from '../../model/artifact.ts';
-import { type Blobs, chunksOf } from '../commands/blobs.ts';
+import { type Blobs, type ByteRange, chunksOf } from '../commands/blobs.ts';
 import type { ArtifactBody } from '../contract.ts';
 import {
   type FileOperationService,
@@ -62,22 +62,40 @@ export class BlobFolder implements Blobs {
   }
 
   /** The bytes, checked while they pass: `DATA_CORRUPT` at the end when they are not the digest's. */
-  async *open({ digest, size }: StoredBlob): AsyncGenerator<Uint8Array> {
+  async *open(blob: StoredBlob, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    yield* range === undefined ? this.#whole(blob) : this.#part(blob, range);
+  }
+
+  async *#whole({ digest, size }: StoredBlob): AsyncGenerator<Uint8Array> {
     const path = this.#layout.blob(digest);
     const hash = createHash('sha256');
     let bytes = 0;
+    for await (const chunk of this.#chunks(path)) {
+      hash.update(chunk);
+      bytes += chunk.length;
+      yield chunk;
+    }
+    const actual = `sha256:${hash.digest('hex')}`;
+    if (bytes !== size || actual !== digest) throw damaged(path, `has the digest ${actual}`);
+  }
+
+  async *#part({ digest }: StoredBlob, { start, end }: ByteRange): AsyncGenerator<Uint8Array> {
+    const path = this.#layout.blob(digest);
+    let missing = end - start;
+    for await (const chunk of this.#chunks(path, { start, end })) {
+      missing -= chunk.length;
+      yield chunk;
+    }
+    if (missing > 0) throw damaged(path, `ends ${missing} bytes too early`);
+  }
+
+  async *#chunks(path: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
     try {
-      for await (const chunk of this.#files.readStream(path)) {
-        hash.update(chunk);
-        bytes += chunk.length;
-        yield chunk;
-      }
+      yield* this.#files.readStream(path, range);
     } catch (error) {
       if (isStoreError(error, 'NOT_FOUND')) throw damaged(path, 'is missing', error);
       throw error;
     }
-    const actual = `sha256:${hash.digest('hex')}`;
-    if (bytes !== size || actual !== digest) throw damaged(path, `has the digest ${actual}`);
   }
 }
 

@@ -129,9 +129,7 @@ async function verifyRun(
     state = (await runFiles.readRows(runId, parts)).state;
   if (state === undefined) return;
   verification.events += state.lastSeq;
-  for (const versions of state.artifacts.values()) {
-    for (const { digest, size } of versions) blobs.set(digest, size);
-  }
+  for (const { digest, size } of state.liveArtifacts()) blobs.set(digest, size);
   const indexed = index.get(runId)?.row;
   if (live === undefined && indexed !== undefined && !isDeepStrictEqual(indexed, state.run)) {
     const message = 'the index differs from the run file';

@@ -5,7 +5,14 @@ import type { ArtifactBody } from '../contract.ts';
 /** Where the bytes of artifacts are put and read. */
 export interface Blobs {
   put(body: ArtifactBody): Promise<StoredBlob>;
-  open(blob: StoredBlob): AsyncIterable<Uint8Array>;
+  /** All of it, checked against its digest, or the bytes of a range inside of it. */
+  open(blob: StoredBlob, range?: ByteRange): AsyncIterable<Uint8Array>;
+}
+
+/** From `start` up to, not including, `end`: whole numbers inside of what they are a range of. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
 }
 
 /**
@@ -27,8 +34,8 @@ export class ReplayedBlobs implements Blobs {
     return stored;
   }
 
-  open(blob: StoredBlob): AsyncIterable<Uint8Array> {
-    return this.#blobs.open(blob);
+  open(blob: StoredBlob, range?: ByteRange): AsyncIterable<Uint8Array> {
+    return this.#blobs.open(blob, range);
   }
 }
 

@@ -190,6 +190,7 @@ export function checkRunIds(value: string | readonly string[]): readonly string[
 
 const RUN_CALLS = ['create', 'get', 'update', 'reset', 'retry', 'delete'] as const;
 const STEP_CALLS = ['create', 'get', 'list', 'ready', 'update', 'reset', 'retry'] as const;
+const ARTIFACT_CALLS = ['put', 'get', 'update', 'delete'] as const;
 
 /** What a callback is given: the services also have calls that would see past the staging. */
 export function transactionOver(services: Transaction): Transaction {
@@ -198,7 +199,7 @@ export function transactionOver(services: Transaction): Transaction {
     runs: only<Transaction['runs']>(runs, RUN_CALLS),
     steps: only<Transaction['steps']>(steps, STEP_CALLS),
     events: only<Transaction['events']>(events, ['append']),
-    artifacts: only<Transaction['artifacts']>(artifacts, ['put', 'get']),
+    artifacts: only<Transaction['artifacts']>(artifacts, ARTIFACT_CALLS),
   };
 }
 
