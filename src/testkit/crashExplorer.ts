@@ -166,15 +166,16 @@ class Explorer {
   /** False for an image that was examined before, with as much to be found. */
   async #examine(image: DiskImage, scene: Scene, n: number): Promise<boolean> {
     const required = scene.recording.ledger.requiredAt(n + 1);
+    const read = scene.recording.ledger.readAt(n + 1);
     const key = `${keyOf(image)}${this.#sideKey()}`;
     const known = this.#seen.get(key);
-    if (known !== undefined && known >= required) return false;
+    if (known !== undefined && known >= Math.max(required, read)) return false;
     const { side } = this.#options;
     const { open, recovered, recording } = scene;
     const { ledger } = recording;
     const pins = ledger.pinsAt(n + 1);
     const mayBeNew = n + 1 < ledger.openedAt;
-    const given = { open, image, ledger, required, pins, mayBeNew, side, recovered };
+    const given = { open, image, ledger, required, read, pins, mayBeNew, side, recovered };
     this.#seen.set(key, known ?? 0);
     const { size } = recovered;
     this.#seen.set(key, await examine(given));

@@ -17,6 +17,8 @@ interface Expectation {
   readonly ledger: Ledger;
   /** So many commits of the ledger, or more. */
   readonly required: number;
+  /** So many had been read by somebody. */
+  readonly read: number;
   /** Pins that must be there, with the commit that they stand at. */
   readonly pins: readonly { readonly name: string; readonly number: number }[];
   /** Nobody has been told that there is a store. */
@@ -74,7 +76,7 @@ export async function examine(examination: Examination): Promise<number> {
 
 /** Which commits survived, and whether what is served is exactly they. */
 async function look(store: Store, expected: Expectation): Promise<Found> {
-  const { ledger, required, mayBeNew } = expected;
+  const { ledger, required, read, mayBeNew } = expected;
   const number = ledger.numberOf(store.position());
   const contents = await contentsOf(store);
   await expectPins(store, expected);
@@ -83,6 +85,9 @@ async function look(store: Store, expected: Expectation): Promise<Found> {
   if (number < required) {
     const detail = `commit ${number} is the last, and ${required} was acknowledged`;
     throw new Broken('every acknowledged commit is there', detail);
+  }
+  if (number < read) {
+    throw new Broken('what was read is there', `commit ${number} is the last, ${read} was read`);
   }
   const broken = ledger.blame(contents, number);
   if (broken !== undefined) throw broken;

@@ -15,7 +15,10 @@ export type Invariant =
   | 'a cursor gives every later change once'
   | 'opening again changes nothing'
   | 'the store accepts writes'
-  | 'a failed file is not tried again';
+  | 'a failed file is not tried again'
+  | typeof READ_RULE;
+
+const READ_RULE = 'what was read is there';
 
 export class Broken extends Error {
   readonly invariant: Invariant;
@@ -63,6 +66,8 @@ export class Ledger {
   readonly #shownAt: number[] = [];
   readonly #base: string;
   readonly #pins: PinCall[] = [];
+  /** Marks that a read found in what it was given, and when. */
+  readonly #reads: { readonly marks: readonly string[]; readonly at: number }[] = [];
   /** How many events of the disk there had been when the store was open: from then on it is there. */
   openedAt = Infinity;
   #marks = 0;
@@ -80,7 +85,7 @@ export class Ledger {
    * on, when it began to serve them.
    */
   branch(number: number, events: number, at: number): Ledger {
-    const required = this.requiredAt(events);
+    const required = Math.max(this.requiredAt(events), this.readAt(events));
     const branch = new Ledger(this.#base, this.contentsAt(0));
     for (const [n, commit] of this.#commits.slice(0, number).entries()) {
       branch.add(commit, n < required ? 0 : at);
@@ -126,6 +131,11 @@ export class Ledger {
     } finally {
       call.at = now();
     }
+  }
+
+  /** A read was given this: no crash may take it back from now on (W10). */
+  read(entities: readonly unknown[], at: number): void {
+    this.#reads.push({ marks: marksIn(entities), at });
   }
 
   /** A pin at the end of the log was acknowledged. */
@@ -189,8 +199,23 @@ export class Ledger {
     return required;
   }
 
+  /** How many of them had been read by then. */
+  readAt(events: number): number {
+    let read = 0;
+    for (const { marks, at } of this.#reads) {
+      if (at > events) continue;
+      for (const mark of marks) read = Math.max(read, this.#byMark.get(mark) ?? 0);
+    }
+    return read;
+  }
+
   /** Compares what callers were told with the log itself, without any crash. */
   check(): void {
+    for (const { marks } of this.#reads) {
+      const ghost = marks.find((mark) => !this.#byMark.has(mark));
+      if (ghost !== undefined)
+        throw new Broken(READ_RULE, `${ghost} was read, and is not in the log`);
+    }
     for (const { marks, outcome, result } of this.#calls) {
       const commits = new Set(marks.map((mark) => this.#byMark.get(mark)));
       const text = marks.join(' ');
@@ -253,6 +278,10 @@ export class Ledger {
   }
 }
 
+function marksIn(value: unknown): readonly string[] {
+  return JSON.stringify(value).match(MARK) ?? [];
+}
+
 function marksOf({ changes }: Pick<Commit, 'changes'>): readonly string[] {
   const marks = new Set<string>();
   for (const change of changes) {
@@ -260,7 +289,7 @@ function marksOf({ changes }: Pick<Commit, 'changes'>): readonly string[] {
     if (change.type === 'run.deleted') marks.add(`«deleted ${change.runId}»`);
     else {
       const { runId: _, ...rest } = change;
-      for (const mark of JSON.stringify(rest).match(MARK) ?? []) marks.add(mark);
+      for (const mark of marksIn(rest)) marks.add(mark);
     }
   }
   return [...marks];

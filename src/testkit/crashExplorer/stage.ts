@@ -1,4 +1,5 @@
-import { type Commit, isStoreError, type Store } from '../../index.ts';
+import { createHash } from 'node:crypto';
+import { type Commit, isStoreError, type NewArtifact, type Store } from '../../index.ts';
 import { ManualClock } from '../manualClock.ts';
 import { SeededRandom } from '../seededRandom.ts';
 import { SimulatedDisk } from '../simulatedDisk.ts';
@@ -8,6 +9,8 @@ import type { OpenInWorld, Remains, Subject } from './recording.ts';
 import type { Side } from './side.ts';
 
 const TURNS_MAX = 12;
+/** How often somebody reads while somebody else writes. */
+const READ_SHARE = 0.2;
 const QUIET_ROUNDS = 3;
 const ROUNDS_MAX = 10_000;
 
@@ -76,7 +79,46 @@ export class Stage {
   /** One write that stores these marks. Resolves in any case: its outcome is in the ledger. */
   call<T>(marks: readonly string[], work: (store: Store) => Promise<T>): Promise<T | undefined> {
     const now = () => this.disk.events.length;
-    return this.ledger.call(marks, now, () => work(this.store));
+    const written = this.ledger.call(marks, now, () => work(this.store));
+    return this.random.chance(READ_SHARE) ? this.#readDuring(written) : written;
+  }
+
+  /** An artifact of these bytes, under their own digest. */
+  async put(
+    mark: string,
+    runId: string,
+    artifact: NewArtifact & { readonly body: Uint8Array },
+  ): Promise<void> {
+    const stored = await this.call([mark], (store) => store.artifacts.put(runId, artifact));
+    const digest = `sha256:${createHash('sha256').update(artifact.body).digest('hex')}`;
+    if (stored === undefined || stored.digest === digest) return;
+    throw new Broken('every named blob is whole', `${artifact.name} was put as ${stored.digest}`);
+  }
+
+  async #readDuring<T>(written: Promise<T>): Promise<T> {
+    const [result] = await Promise.all([written, this.#read()]);
+    return result;
+  }
+
+  /** What a caller sees that only reads. */
+  async #read(): Promise<void> {
+    const { store } = this;
+    try {
+      const { items } = await store.runs.list({ limit: 5 });
+      this.ledger.read(items, this.disk.events.length);
+      const run = items[this.random.below(Math.max(1, items.length))];
+      if (run === undefined) return;
+      const lists = [
+        store.steps.list(run.id),
+        store.events.list(run.id),
+        store.artifacts.list(run.id),
+      ];
+      for (const list of lists) this.ledger.read((await list).items, this.disk.events.length);
+      this.ledger.read([await store.runs.get(run.id)], this.disk.events.length);
+    } catch (error) {
+      // Closed, killed or poisoned meanwhile, or the run was deleted: nothing was seen.
+      if (!isStoreError(error)) throw error;
+    }
   }
 
   /** A text that no other call has. */

@@ -52,8 +52,7 @@ export const removals: Workload = {
 async function putArtifact(stage: Stage, runId: string, name: string, length: number) {
   const mark = stage.mark();
   const body = Buffer.from(stage.random.bytes(length));
-  const artifact = { name, body, metadata: { mark } };
-  await stage.call([mark], (store) => store.artifacts.put(runId, artifact));
+  await stage.put(mark, runId, { name, body, metadata: { mark } });
 }
 
 export const artifacts: Workload = {
@@ -67,9 +66,20 @@ export const artifacts: Workload = {
     const body = Buffer.from(stage.random.bytes(900));
     await together(2, async (n) => {
       const mark = stage.mark();
-      const artifact = { name: 'same', body, metadata: { mark } };
-      await stage.call([mark], (store) => store.artifacts.put(`run ${n}`, artifact));
+      await stage.put(mark, `run ${n}`, { name: 'same', body, metadata: { mark } });
     });
+    const [named, deleted] = [stage.mark(), stage.mark()];
+    const patch = { metadata: { mark: named }, aliases: ['best'] };
+    await stage.call([named], (store) =>
+      store.artifacts.update('run 1', 'a', patch, { version: 1 }),
+    );
+    await stage.pass(PASS_MS);
+    await stage.call([deleted], (store) =>
+      store.transaction('run 0', async (tx) => {
+        await tx.artifacts.delete('run 0', 'a', { version: 1 });
+        await tx.events.append('run 0', { type: 'deleted', payload: deleted });
+      }),
+    );
     await stage.pass(PASS_MS);
     await putArtifact(stage, 'run 0', 'late', 600);
   },

@@ -110,8 +110,7 @@ export const namelessBlobs: Workload = {
 
 async function putArtifact(stage: Stage, runId: string, body: Buffer): Promise<void> {
   const mark = stage.mark();
-  const artifact = { name: 'a', body, metadata: { mark } };
-  await stage.call([mark], (store) => store.artifacts.put(runId, artifact));
+  await stage.put(mark, runId, { name: 'a', body, metadata: { mark } });
 }
 
 /**

@@ -31,6 +31,13 @@ export const ANSWERS: readonly Mutant[] = [
     hunt: { workloads: [REPETITIONS] },
   },
   {
+    name: 'lets a read see what is queued',
+    rule: 'W10',
+    breaks: ['what was read is there'],
+    edits: [edit('committer.ts', 'return answer(live.durable);', 'return answer(live.decided);')],
+    hunt: { workloads: ['concurrent callers over several runs'] },
+  },
+  {
     name: 'writes a transaction as one frame a run',
     rule: 'W2',
     breaks: ['no commit is partly there'],
