@@ -1,9 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { ManagedDatabase } from './db/ManagedDatabase.ts';
 import { openDatabase } from './db/open.ts';
 import { runEach } from './db/heldConnection.ts';
 import { join } from './db/participants.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Random } from './ports/random.ts';
+
+export { fullJitterMs } from './db/backoff.ts';
 
 /** Which SQL it speaks; `$1`, `$2`… name parameters on both. */
 export { CONNECTIONS_MAX } from './db/settings.ts';
@@ -180,6 +183,14 @@ export function connectDatabase(
 /** Takes part in a transaction, in its callback: `tx` is what that was given. */
 export function joinTransaction(tx: Queryable, participant: Participant): void {
   join(tx, participant);
+}
+
+/**
+ * Whether a write to `db` would wait for the very call that makes it: inside of the callback of a
+ * transaction of another `Database` on the same file of SQLite.
+ */
+export function isHeldByCaller(db: Database): boolean {
+  return db instanceof ManagedDatabase && db.isHeldByCaller;
 }
 
 /**

@@ -82,6 +82,13 @@ const DEFAULTS = {
   statementTimeoutMs: 3_600_000,
 } as const;
 
+const NOTHING_TO_REPAIR: MigrationRepair = {
+  settled: [],
+  acceptedEdited: [],
+  acceptedDrift: [],
+  problems: [],
+};
+
 /**
  * Brings the schema of a database from version to version: each migration in a transaction of its own
  * together with its row in the version table, under a lock, and only when everything that was applied is
@@ -111,8 +118,7 @@ export class Migrator {
    */
   async up(options: UpOptions = {}): Promise<MigrationResult> {
     const { to, dryRun = false, allowDrift = false } = options;
-    const known = await this.#load();
-    const rows = await this.#read((tx) => this.#rows(tx));
+    const { known, rows } = await this.#load();
     const problems = problemsOf(known, rows);
     // What was begun may be at work: that is judged under the lock. Everything else stays as it is.
     if (problems[0]?.code !== 'MIGRATION_FAILED') refuseProblems(problems);
@@ -134,7 +140,7 @@ export class Migrator {
    */
   async down(count: number | string = 1, options: MigrateOptions = {}): Promise<MigrationResult> {
     const { dryRun = false, allowDrift = false } = options;
-    const known = await this.#load();
+    const { known } = await this.#load();
     return this.#work(options, async (shop) => {
       const task = { known, until: count, allowDrift };
       const { runs, untried } = dryRun
@@ -148,15 +154,14 @@ export class Migrator {
   async plan({ to }: { readonly to?: string | undefined } = {}): Promise<
     readonly PlannedMigration[]
   > {
-    const known = await this.#load();
-    const rows = await this.#read((tx) => this.#rows(tx));
+    const { known, rows } = await this.#load();
     refuseProblems(problemsOf(known, rows));
     return pendingOf(known, rows, to).map(plannedOf);
   }
 
   /** Everything at a glance, problems and drift too. Only `MIGRATION_INVALID` is thrown. */
   async status(): Promise<MigrationStatus> {
-    const known = await this.#load();
+    const { known } = await this.#load();
     return this.#read(async (tx) => {
       const rows = await this.#rows(tx);
       const applied = rows.some(isApplied);
@@ -186,24 +191,31 @@ export class Migrator {
 
   /**
    * Settles what a crash left of a migration without a transaction: it counts as done when its `verify` is
-   * content, else the next `up` goes on with it. Accepts edited migrations and drift only when asked to.
+   * content, else the next `up` goes on with it. Accepts edited migrations and drift only when asked to,
+   * and says what is left.
    */
   async repair(options: RepairOptions = {}): Promise<MigrationRepair> {
     const { acceptEdited = [], acceptDrift = false } = options;
-    const known = await this.#load();
-    const none: MigrationRepair = { settled: [], acceptedEdited: [], acceptedDrift: [] };
-    const isEmpty = (await this.#read((tx) => this.#rows(tx))).length === 0;
-    if (isEmpty && acceptEdited.length === 0) return none;
+    const { known, rows } = await this.#load();
+    if (rows.length === 0 && acceptEdited.length === 0) return NOTHING_TO_REPAIR;
     return this.#work(options, (shop) => settle(shop, { known, acceptEdited, acceptDrift }));
   }
 
-  #load(): Promise<readonly LoadedMigration[]> {
+  /** What there is, and what was applied before that was looked at. */
+  async #load(): Promise<{
+    readonly known: readonly LoadedMigration[];
+    readonly rows: readonly AppliedRow[];
+  }> {
+    const rows = await this.#read((tx) => this.#rows(tx));
+    const applied = rows.map(({ name }) => name);
+    const { dialect } = this.#db;
     const {
       directory = DEFAULTS.directory,
       migrations,
       fileSystem = realFileSystem,
     } = this.#options;
-    return loadMigrations({ directory, migrations, fileSystem, dialect: this.#db.dialect });
+    const source = { directory, migrations, fileSystem, dialect, applied };
+    return { known: await loadMigrations(source), rows };
   }
 
   #work<T>(options: MigrateOptions, work: (shop: Workshop) => Promise<T>): Promise<T> {

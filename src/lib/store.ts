@@ -53,6 +53,13 @@ function inFolder(url: string): StorePlace {
 }
 
 function namesNoStore(url: unknown): StoreError {
-  const message = `${String(url)} names no store: use file:./folder, sqlite:./file.db, postgres://… or memory:`;
+  if (typeof url !== 'string') {
+    const message =
+      `${String(url)} is no URL of a store, as in openStore('postgres://…', { database: ` +
+      '{ connectionsMax } }): a store has connections of its own. A pool or an open database is for ' +
+      'connectDatabase, whose transactions take a commit of the store along by store.enlist(tx)';
+    return new StoreError('INVALID_ARGUMENT', message);
+  }
+  const message = `${url} names no store: use file:./folder, sqlite:./file.db, postgres://… or memory:`;
   return new StoreError('INVALID_ARGUMENT', message);
 }

@@ -89,9 +89,16 @@ describe.each<Dialect>(['sqlite', 'postgres'])('holdfast migrate, on %s,', (dial
     expect(up.stderr).toMatch(
       /^holdfast: [^\n]*1_users\.sql was changed[^\n]* — Bring the file back[^\n]*\n$/,
     );
+    const untold = await migrate('repair');
+    expect(untold.stdout).toMatch(
+      /^✖ left: .*1_users\.sql was changed .*--accept-edited 1_users.* \(MIGRATION_EDITED\)\n$/,
+    );
     const repair = await migrate('repair', '--accept-edited', '1_users', '--accept-drift');
     expect(repair.stdout).toMatch(
       /^✔ 1_users is accepted as it is now\n✔ accepted: table .*by_hand/,
+    );
+    expect((await migrate('repair', '--accept-edited', '1_users')).stdout).toBe(
+      '○ 1_users is as it was applied: nothing to accept\n',
     );
     expect((await migrate('repair')).stdout).toBe('there is nothing to repair\n');
     expect((await migrate('up')).code).toBe(0);

@@ -61,8 +61,14 @@ describe.each<Dialect>(['sqlite', 'postgres'])('what does not fit together, on %
 
   test('can be accepted, an edit of no effect, by its name and no other way [MG-11]', async () => {
     await world.write({ '2_b.sql': `${table('b')}-- b`, '4_d.sql': `${table('d')}-- d` });
-    expect((await migrator.repair()).acceptedEdited).toEqual([]);
-    expect((await migrator.repair({ acceptEdited: ['2_b'] })).acceptedEdited).toEqual(['2_b']);
+    const untold = await migrator.repair();
+    expect(untold.acceptedEdited).toEqual([]);
+    expect(untold.problems.map(({ code, name }) => [code, name])).toEqual([
+      ['MIGRATION_EDITED', '2_b'],
+      ['MIGRATION_EDITED', '4_d'],
+    ]);
+    const told = await migrator.repair({ acceptEdited: ['2_b'] });
+    expect(told).toMatchObject({ acceptedEdited: ['2_b'], problems: [{ name: '4_d' }] });
     expect(await refusalOf(migrator.up())).toMatch(/^MIGRATION_EDITED: .*4_d\.sql/);
     await migrator.repair({ acceptEdited: ['4_d', '2_b'] });
     expect((await migrator.up()).current).toBe('5_e');
@@ -77,6 +83,26 @@ describe.each<Dialect>(['sqlite', 'postgres'])('what does not fit together, on %
     expect(await migrator.getCurrentVersion()).toBe('4_d');
     await world.write({ '2_b.sql': table('b') });
     expect((await migrator.up()).current).toBe('5_e');
+  });
+
+  test('is refused: one that has vanished and that another requires, with both names [MG-6] [MG-11]', async () => {
+    await world.write({ '3_c.sql': `-- requires: 4_d\n${table('c')}` });
+    await migrator.up();
+    await rm(path('5_e.sql'));
+    await rm(path('4_d.sql'));
+    const said = [await refusalOf(migrator.down()), ...(await refusals())];
+    for (const one of said) {
+      expect(one).toMatch(
+        /^MIGRATION_MISSING: 4_d was applied at .*, and .*3_c\.sql requires it: bring its file back/,
+      );
+    }
+    expect((await migrator.status()).problems[0]).toMatchObject({ name: '4_d' });
+    expect((await migrator.repair()).problems[0]).toMatchObject({ name: '4_d' });
+    // One that never was there is a slip of the pen.
+    await world.write({ '3_c.sql': `-- requires: 4_x\n${table('c')}` });
+    expect(await refusalOf(migrator.up())).toMatch(
+      /^MIGRATION_INVALID: .*3_c\.sql: it requires 4_x, and there is no such migration/,
+    );
   });
 
   test('is refused: an older one that is merged late; renamed it runs last [MG-11]', async () => {

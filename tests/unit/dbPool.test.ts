@@ -1,6 +1,7 @@
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { connectDatabase, type Database } from '../../src/index.ts';
+import { connectDatabase, type Database, openStore } from '../../src/index.ts';
 import { ManualClock } from '../../src/testkit/manualClock.ts';
 import { databaseWorld, failure, until } from './dbWorld.ts';
 
@@ -102,6 +103,16 @@ describe('the pool', () => {
     await pool.end();
     await expect(again.query('SELECT 1')).rejects.toMatchObject({ code: 'STORE_CLOSED' });
     await again.close();
+  });
+
+  test('says how a store gets its connections, to who hands over a pool', async () => {
+    const pool = new pg.Pool({ connectionString: await world.url() });
+    for (const place of [pool, new DatabaseSync(':memory:'), undefined]) {
+      const error = await failure(openStore(place as never));
+      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' });
+      expect(String(error)).toMatch(/openStore\('postgres:.*connectDatabase.*store\.enlist\(tx\)/);
+    }
+    await pool.end();
   });
 
   test('says when a pool that its caller has made is used up by others [ED-1]', async () => {

@@ -157,6 +157,26 @@ describe('the lock of another connection', () => {
     expect((await db.query('SELECT a FROM t')).rows).toEqual([1, 2, 3, 4].map((a) => ({ a })));
   });
 
+  test('is asked for within 8 ms, by who has waited long too: the next may be faster [DB-5]', async () => {
+    const clock = new ManualClock();
+    // The longest of all pauses that can be drawn.
+    const random = { bytes: (count: number) => Buffer.alloc(count, 0xff) };
+    const db = await connect({ clock, random });
+    await db.query('CREATE TABLE t (a integer)');
+    const other = stranger();
+    other.exec('BEGIN IMMEDIATE');
+    let isDone = false;
+    const work = db.query('INSERT INTO t VALUES (1)').then(() => (isDone = true));
+    for (let ms = 0; ms < 3_000; ms += 10) {
+      clock.advance(10);
+      await turns();
+    }
+    other.exec('COMMIT');
+    const waitedMs = await advanceUntil(clock, () => isDone);
+    expect(waitedMs).toBeLessThanOrEqual(10);
+    await work;
+  });
+
   test('is waited for no longer than allowed [DB-5] [ED-2]', async () => {
     const clock = new ManualClock();
     const db = await connect({ clock, lockTimeoutMs: 1_000 });

@@ -115,7 +115,9 @@ async function perform(call: Call, action: Action, migrator: Migrator): Promise<
     case 'repair': {
       const repair = await migrator.repair({ acceptEdited, acceptDrift });
       if (call.json) await call.object(repair);
-      else for (const line of repairLines(repair)) await call.line(line);
+      else
+        for (const line of repairLines(repair, acceptEdited ?? [], call.colours))
+          await call.line(line);
       return EXIT.ok;
     }
   }

@@ -76,11 +76,13 @@ function entryLine(entry: MigrationEntry, { green, yellow, dim }: Colours): stri
   return `${icon} ${padTo(state, 8)} ${plain(name)}  ${facts}`;
 }
 
-export function repairLines({
-  settled,
-  acceptedEdited,
-  acceptedDrift,
-}: MigrationRepair): readonly string[] {
+/** What `repair` did, with each name that it was told to accept, and what it left as it is. */
+export function repairLines(
+  { settled, acceptedEdited, acceptedDrift, problems }: MigrationRepair,
+  asked: readonly string[],
+  { red }: Colours,
+): readonly string[] {
+  const unchanged = asked.filter((name) => !acceptedEdited.includes(name));
   const lines = [
     ...settled.flatMap(({ name, outcome, complaint, droppedIndexes }) => [
       outcome === 'done'
@@ -90,7 +92,9 @@ export function repairLines({
       ...droppedIndexes.map((index) => `  the invalid index ${plain(index)} was dropped`),
     ]),
     ...acceptedEdited.map((name) => `✔ ${plain(name)} is accepted as it is now`),
+    ...unchanged.map((name) => `○ ${plain(name)} is as it was applied: nothing to accept`),
     ...acceptedDrift.map((one) => `✔ accepted: ${plain(describeDifference(one))}`),
+    ...problems.map(({ code, message }) => `${red('✖')} left: ${plain(message)} (${code})`),
   ];
   return lines.length === 0 ? ['there is nothing to repair'] : lines;
 }

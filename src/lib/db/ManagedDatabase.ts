@@ -15,7 +15,7 @@ import { fullJitterMs, type Growth, pause } from './backoff.ts';
 import type { Connection, Driver } from './connection.ts';
 import { Restart, restartable, runSession, statementOf, tryTransaction } from './heldConnection.ts';
 import { Limit } from './limit.ts';
-import { holding, refuseNested } from './nesting.ts';
+import { holding, isInsideOf, refuseNested } from './nesting.ts';
 import { refusal } from './parameters.ts';
 import type { DatabaseSettings } from './settings.ts';
 import { reachesFurther } from './statementText.ts';
@@ -71,7 +71,8 @@ export class ManagedDatabase implements Database {
     const { clock } = this.#settings;
     return this.#untilDone(options, retriesMax, (limit) =>
       this.#connected(limit, (connection) => {
-        const held = (tx: Queryable) => holding(this, () => work(tx));
+        const lock = options.readOnly === true ? undefined : this.#driver.lock;
+        const held = (tx: Queryable) => holding(this, () => work(tx), lock);
         return tryTransaction(connection, held, { options, clock, limit });
       }),
     );
@@ -145,6 +146,11 @@ export class ManagedDatabase implements Database {
     } finally {
       limit.end();
     }
+  }
+
+  /** Whether a write of this caller would wait for the transaction that the caller is inside of. */
+  get isHeldByCaller(): boolean {
+    return isInsideOf(this.#driver.lock);
   }
 
   async #connected<T>(

@@ -35,6 +35,8 @@ export interface Connection {
 export interface Driver {
   readonly dialect: Dialect;
   readonly location: string;
+  /** What a transaction that writes has for itself alone; the same for every database that means it. */
+  readonly lock: string | undefined;
   /** Called for at most `connectionsMax` at a time. */
   connect(limit: Limit): Promise<Connection>;
   /** `isSpent`: its state cannot be taken back (session locks, settings), so nobody gets it again. */

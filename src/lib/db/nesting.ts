@@ -4,6 +4,8 @@ import { StoreError } from '../errors.ts';
 /** Who holds a connection of which database, in the calls that led here. */
 interface Holder {
   readonly database: object;
+  /** What nobody else can write meanwhile: a file of SQLite. */
+  readonly lock: string | undefined;
   readonly outer: Holder | undefined;
   isHolding: boolean;
 }
@@ -11,8 +13,12 @@ interface Holder {
 const holders = new AsyncLocalStorage<Holder>();
 
 /** Runs `work`, and all that it calls, as the holder of a connection of `database`. */
-export async function holding<T>(database: object, work: () => Promise<T>): Promise<T> {
-  const holder: Holder = { database, outer: holders.getStore(), isHolding: true };
+export async function holding<T>(
+  database: object,
+  work: () => Promise<T>,
+  lock?: string,
+): Promise<T> {
+  const holder: Holder = { database, lock, outer: holders.getStore(), isHolding: true };
   try {
     return await holders.run(holder, work);
   } finally {
@@ -25,10 +31,19 @@ export async function holding<T>(database: object, work: () => Promise<T>): Prom
  * one and wait for another for ever.
  */
 export function refuseNested(database: object): void {
+  if (!isInside((holder) => holder.database === database)) return;
+  const message = 'a transaction or session asked its own database for another connection';
+  throw new StoreError('NESTED_CONNECTION', message);
+}
+
+/** Whether the caller is inside of the transaction that keeps everybody else from writing to `lock`. */
+export function isInsideOf(lock: string | undefined): boolean {
+  return lock !== undefined && isInside((holder) => holder.lock === lock);
+}
+
+function isInside(isMeant: (holder: Holder) => boolean): boolean {
   for (let holder = holders.getStore(); holder !== undefined; holder = holder.outer) {
-    if (holder.database === database && holder.isHolding) {
-      const message = 'a transaction or session asked its own database for another connection';
-      throw new StoreError('NESTED_CONNECTION', message);
-    }
+    if (holder.isHolding && isMeant(holder)) return true;
   }
+  return false;
 }

@@ -1,4 +1,3 @@
-import { clearImmediate, setImmediate } from 'node:timers';
 import type pg from 'pg';
 import type { DatabaseStats, ListenOptions, PostgresPool } from '../db.ts';
 import { StoreError } from '../errors.ts';
@@ -11,6 +10,7 @@ import { loadPg, type Pg } from './postgres/pg.ts';
 import { PostgresConnection, type PostgresContext } from './postgres/PostgresConnection.ts';
 import { postgresError } from './postgres/postgresError.ts';
 import { resultTypes } from './postgres/resultTypes.ts';
+import { WarmConnection } from './postgres/WarmConnection.ts';
 import type { DatabaseSettings } from './settings.ts';
 
 type PostgresPlace = Place & { readonly dialect: 'postgres' };
@@ -101,6 +101,8 @@ function locationOf({ options }: pg.Pool): string {
 class PostgresDriver implements Driver {
   readonly dialect = 'postgres';
   readonly location: string;
+  /** Rows have locks of their own. */
+  readonly lock = undefined;
   readonly #pool: pg.Pool;
   readonly #context: PostgresContext;
   readonly #isOwn: boolean;
@@ -108,9 +110,7 @@ class PostgresDriver implements Driver {
   readonly #inUse = new Set<PostgresConnection>();
   readonly #listeners = new Set<() => Promise<void>>();
   #isGreeted = false;
-  /** Given back, and not yet to the pool: whoever calls on in the same turn of the loop has it at once. */
-  #warm: PostgresConnection | undefined;
-  #cooling: NodeJS.Immediate | undefined;
+  readonly #warm: WarmConnection;
   /**
    * Raised when a connection is lost in use: what cut it may have cut the idle ones, too, and nobody
    * would know before the next deadline. They are replaced when it is their turn.
@@ -122,6 +122,7 @@ class PostgresDriver implements Driver {
     this.location = location;
     this.#context = context;
     this.#isOwn = isOwn;
+    this.#warm = new WarmConnection(pool);
     // An idle connection that dies is replaced when it is missed; unheard, it would end the process.
     // It stays for good: connections of a pool say goodbye after its end.
     if (!pool.listeners('error').includes(ignore)) pool.on('error', ignore);
@@ -129,7 +130,8 @@ class PostgresDriver implements Driver {
 
   async connect(limit: Limit): Promise<PostgresConnection> {
     let connection = await this.#take(limit);
-    while (connection.generation !== this.#generation) {
+    // One may have died since it was given back, before anybody heard of it.
+    while (connection.isBroken || connection.generation !== this.#generation) {
       this.#discard(connection);
       connection = await this.#take(limit);
     }
@@ -154,28 +156,7 @@ class PostgresDriver implements Driver {
     this.#inUse.delete(connection);
     if (connection.isBroken) this.#generation += 1;
     if (!isReusable) this.#discard(connection);
-    else if (this.#warm !== undefined || this.#pool.waitingCount > 0) connection.client.release();
-    else this.#keepWarm(connection);
-  }
-
-  #keepWarm(connection: PostgresConnection): void {
-    this.#warm = connection;
-    this.#cooling ??= setImmediate(() => this.#cool());
-  }
-
-  /** The pool has it again, with its own bounds of how long and how often it is used. */
-  #cool(): void {
-    clearImmediate(this.#cooling);
-    this.#cooling = undefined;
-    const warm = this.#takeWarm();
-    if (warm?.isBroken === true) this.#discard(warm);
-    else warm?.client.release();
-  }
-
-  #takeWarm(): PostgresConnection | undefined {
-    const warm = this.#warm;
-    this.#warm = undefined;
-    return warm;
+    else this.#warm.keep(connection);
   }
 
   async listen(
@@ -193,12 +174,12 @@ class PostgresDriver implements Driver {
 
   stats(): Pick<DatabaseStats, 'connections' | 'idle' | 'prepared'> {
     const { totalCount, idleCount } = this.#pool;
-    const idle = this.#warm === undefined ? idleCount : idleCount + 1;
+    const idle = this.#warm.isThere ? idleCount + 1 : idleCount;
     return { connections: totalCount, idle, prepared: { ...this.#context.counts } };
   }
 
   async close(): Promise<void> {
-    this.#cool();
+    this.#warm.giveBack();
     await Promise.all(Array.from(this.#listeners, (stop) => stop()));
     for (const connection of this.#inUse) {
       connection.destroy(new StoreError('STORE_CLOSED', 'the database was closed'));
@@ -213,7 +194,7 @@ class PostgresDriver implements Driver {
   }
 
   async #take(limit: Limit): Promise<PostgresConnection> {
-    const warm = this.#takeWarm();
+    const warm = this.#warm.take();
     if (warm !== undefined) return warm;
     const client = await this.#acquire(limit);
     const known = this.#connections.get(client);

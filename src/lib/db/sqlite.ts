@@ -1,11 +1,12 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { DatabaseStats } from '../db.ts';
 import { StoreError } from '../errors.ts';
-import { OPEN, realFileSystem } from '../ports/fileSystem.ts';
+import { isThere, OPEN, realFileSystem } from '../ports/fileSystem.ts';
 import type { Connection, Driver } from './connection.ts';
 import { Limit } from './limit.ts';
 import type { Place } from './location.ts';
 import type { DatabaseSettings } from './settings.ts';
+import { explained, isForReading } from './sqlite/permission.ts';
 import { SqliteConnection } from './sqlite/SqliteConnection.ts';
 import { sqliteError } from './sqlite/sqliteError.ts';
 import { countConnection } from './sqlite/version.ts';
@@ -18,28 +19,26 @@ export async function openSqlite(place: SqlitePlace, settings: DatabaseSettings)
   let database: DatabaseSync | undefined;
   if (path !== ':memory:') {
     if (settings.create) await makeForOwner(path);
-    else refuseMissing(path, location);
+    else await refuseMissing(path, location);
   }
+  let forget: (() => void) | undefined;
   try {
-    database = new DatabaseSync(path, { timeout: 0 });
-    const forget =
-      path === ':memory:'
-        ? undefined
-        : countConnection(path, versionOf(database), settings.onWarning);
-    const own = database;
-    const close = () => {
+    const own = new DatabaseSync(path, { timeout: 0 });
+    database = own;
+    // Before any statement: the first one would make what is missing beside the file.
+    const isReader = await isForReading(own, location);
+    if (path !== ':memory:') forget = countConnection(path, versionOf(own), settings.onWarning);
+    const driver = new SqliteDriver(own, location, settings, () => {
       if (own.isOpen) own.close();
       forget?.();
-    };
-    const driver = new SqliteDriver(database, location, settings, close);
-    await configure(driver, settings).catch((error: unknown) => {
-      close();
-      throw error;
     });
+    await configure(driver, settings, isReader);
     return driver;
   } catch (error) {
+    const isOpened = database !== undefined;
     if (database?.isOpen === true) database.close();
-    throw sqliteError(error);
+    forget?.();
+    throw sqliteError(isOpened ? explained(error, location) : error);
   }
 }
 
@@ -55,13 +54,10 @@ async function makeForOwner(path: string): Promise<void> {
   await (await made)?.close();
 }
 
-/** SQLite makes what it opens for writing; for reading it asks that it be there. */
-function refuseMissing(path: string, location: string): void {
-  try {
-    new DatabaseSync(path, { readOnly: true }).close();
-  } catch (cause) {
-    throw new StoreError('NOT_FOUND', `there is no database ${location}`, { id: location, cause });
-  }
+/** SQLite makes what it opens. */
+async function refuseMissing(path: string, location: string): Promise<void> {
+  if (await isThere(path)) return;
+  throw new StoreError('NOT_FOUND', `there is no database ${location}`, { id: location });
 }
 
 /** Of SQLite's pages in memory; its default is 2,000. */
@@ -70,13 +66,17 @@ const CACHE_KIB = 16_384;
 const CHECKPOINT_PAGES = 4_000;
 
 /** The log and its sync at every commit: nothing that was acknowledged is lost with the power. */
-async function configure(driver: SqliteDriver, settings: DatabaseSettings): Promise<void> {
+async function configure(
+  driver: SqliteDriver,
+  settings: DatabaseSettings,
+  isReader: boolean,
+): Promise<void> {
   if (driver.location === 'sqlite::memory:') return;
-  const mode = await driver.setting('journal_mode = WAL');
+  const mode = await driver.setting(isReader ? 'journal_mode' : 'journal_mode = WAL');
   await driver.setting('synchronous = FULL');
   await driver.setting(`cache_size = -${CACHE_KIB}`);
   await driver.setting(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-  if (mode !== 'wal') {
+  if (mode !== 'wal' && !isReader) {
     settings.onWarning(
       `${driver.location} cannot keep a write-ahead log: it is in mode ${String(mode)}`,
     );
@@ -115,6 +115,7 @@ function versionOf(database: DatabaseSync): string {
 class SqliteDriver implements Driver {
   readonly dialect = 'sqlite';
   readonly location: string;
+  readonly lock: string | undefined;
   readonly #database: DatabaseSync;
   readonly #connection: SqliteConnection;
   readonly #close: () => void;
@@ -130,7 +131,9 @@ class SqliteDriver implements Driver {
     this.#database = database;
     this.location = location;
     this.#settings = settings;
-    this.#connection = new SqliteConnection(database, settings);
+    // As SQLite names it: the same by whichever way it was named here. Memory is nobody else's.
+    this.lock = database.location() ?? undefined;
+    this.#connection = new SqliteConnection(database, settings, this.lock);
     this.#close = close;
   }
 

@@ -48,13 +48,17 @@ function goneProblems(
     .map(({ name }) => name)
     .toSorted(compareNames)
     .at(-1);
+  const needs = new Map(known.flatMap((one) => one.requires.map((name) => [name, one] as const)));
+  // What a known one requires was known once, however new its name is.
   const isNewer = ({ name }: AppliedRow): boolean =>
-    newest !== undefined && compareNames(name, newest) > 0;
+    newest !== undefined && compareNames(name, newest) > 0 && !needs.has(name);
   const missing = gone
     .filter((row) => !isNewer(row))
     .map(({ name, appliedAt }) => {
+      const needed = needs.get(name);
+      const why = needed === undefined ? '' : `, and ${needed.source} requires it`;
       const message =
-        `${name} was applied at ${appliedAt} and is not among the migrations any more: ` +
+        `${name} was applied at ${appliedAt} and is not among the migrations any more${why}: ` +
         'bring its file back, or deploy the program that has it';
       return { code: 'MIGRATION_MISSING' as const, name, message };
     });

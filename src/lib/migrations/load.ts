@@ -18,11 +18,13 @@ export interface MigrationSource {
   readonly migrations: readonly Migration[] | undefined;
   readonly fileSystem: FileSystem;
   readonly dialect: Dialect;
+  /** The names of those that were applied: they may be required though they are not there any more. */
+  readonly applied?: Iterable<string> | undefined;
 }
 
 /** All migrations in the order in which they are applied. `MIGRATION_INVALID` names the file. */
 export async function loadMigrations(source: MigrationSource): Promise<readonly LoadedMigration[]> {
-  const { migrations, dialect } = source;
+  const { migrations, dialect, applied } = source;
   const loaded =
     migrations === undefined
       ? await loadDirectory(source)
@@ -33,7 +35,7 @@ export async function loadMigrations(source: MigrationSource): Promise<readonly 
     if (/^\S{1,200}$/u.test(name)) continue;
     throw invalid(source, 'a name is 1 to 200 characters without spaces');
   }
-  return ordered(loaded);
+  return ordered(loaded, applied);
 }
 
 /** For messages; callers without types may list anything. */

@@ -4,9 +4,13 @@ import type { LoadedMigration } from './migration.ts';
 /**
  * By name, as the bytes of the names compare, each behind what it requires. (Kahn's algorithm, always
  * taking the smallest name that is free.) `MIGRATION_INVALID` for a requirement that does not exist,
- * and for a circle, with its path.
+ * and for a circle, with its path. What was `applied` may be required although it is not among them:
+ * that it is missing is said elsewhere.
  */
-export function ordered(migrations: readonly LoadedMigration[]): readonly LoadedMigration[] {
+export function ordered(
+  migrations: readonly LoadedMigration[],
+  applied: Iterable<string> = [],
+): readonly LoadedMigration[] {
   const byName = new Map<string, LoadedMigration>();
   for (const migration of migrations) {
     const twin = byName.get(migration.name);
@@ -15,9 +19,10 @@ export function ordered(migrations: readonly LoadedMigration[]): readonly Loaded
     }
     byName.set(migration.name, migration);
   }
-  refuseUnknown(byName);
+  const gone = new Set(applied);
+  refuseUnknown(byName, gone);
   const waiting = [...byName.values()].toSorted((a, b) => compareNames(a.name, b.name));
-  const taken = new Set<string>();
+  const taken = new Set([...gone].filter((name) => !byName.has(name)));
   const order: LoadedMigration[] = [];
   while (waiting.length > 0) {
     const free = waiting.findIndex(({ requires }) => requires.every((name) => taken.has(name)));
@@ -35,9 +40,12 @@ export function compareNames(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-function refuseUnknown(byName: ReadonlyMap<string, LoadedMigration>): void {
+function refuseUnknown(
+  byName: ReadonlyMap<string, LoadedMigration>,
+  gone: ReadonlySet<string>,
+): void {
   for (const { source, requires } of byName.values()) {
-    const unknown = requires.find((name) => !byName.has(name));
+    const unknown = requires.find((name) => !byName.has(name) && !gone.has(name));
     if (unknown !== undefined) {
       throw invalid(source, `it requires ${unknown}, and there is no such migration`);
     }

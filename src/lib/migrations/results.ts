@@ -81,4 +81,6 @@ export interface MigrationRepair {
   readonly settled: readonly Settlement[];
   readonly acceptedEdited: readonly string[];
   readonly acceptedDrift: readonly SchemaDifference[];
+  /** Why `up` would refuse still: an edited migration that was not accepted, say. Drift aside. */
+  readonly problems: readonly MigrationProblem[];
 }

@@ -1,5 +1,5 @@
 import { StoreError } from '../errors.ts';
-import { isApplied } from './checks.ts';
+import { isApplied, problemsOf } from './checks.ts';
 import type { Connection } from './connection.ts';
 import { TrackedContext } from './context.ts';
 import type { LoadedMigration, MigrationFunction, Script } from './migration.ts';
@@ -27,11 +27,9 @@ export async function settle(shop: Workshop, task: RepairTask): Promise<Migratio
     if (row.state !== 'begun' && row.state !== 'undoing') continue;
     settled.push(await settleOne(shop, row, byName.get(row.name)));
   }
-  return {
-    settled,
-    acceptedEdited,
-    acceptedDrift: task.acceptDrift ? await acceptDrift(shop) : [],
-  };
+  const acceptedDrift = task.acceptDrift ? await acceptDrift(shop) : [];
+  const problems = problemsOf(task.known, await table.read(connection));
+  return { settled, acceptedEdited, acceptedDrift, problems };
 }
 
 async function settleOne(

@@ -54,6 +54,8 @@ export interface FileStat {
 export const OPEN = {
   read: constants.O_RDONLY,
   readWrite: constants.O_RDWR,
+  /** What is there, to be written only, and never through a link. */
+  writeOnly: constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0),
   /** Create it, fail when it is there, and never follow a link that was planted in its place. */
   createNew: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0),
   /** A write resolves when its bytes are durable. */
@@ -71,3 +73,24 @@ export const HAS_DURABLE_WRITE = constants.O_DSYNC !== undefined && process.plat
 export { constants as FLAGS } from 'node:fs';
 
 export const realFileSystem: FileSystem = nodeFileSystem;
+
+const DENIED: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'EROFS']);
+
+/**
+ * Whether this user has the right to write a real file or folder, as things are now: for precautions and
+ * messages, never in place of trying. It opens nothing. True also where something else is wrong.
+ */
+export function mayWrite(path: string): Promise<boolean> {
+  return nodeFileSystem.access(path, constants.W_OK).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => !DENIED.has(error.code),
+  );
+}
+
+/** Whether there is something at a real path, which is not opened. True also where that cannot be told. */
+export function isThere(path: string): Promise<boolean> {
+  return nodeFileSystem.stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
+  );
+}

@@ -39,6 +39,12 @@ describe('the order of migrations [MG-6]', () => {
     );
   });
 
+  test('is not refused where something required was applied, and is not there any more', () => {
+    const order = ordered([migration('2', '1'), migration('3', '0')], ['0', '1']);
+    expect(order.map(({ name }) => name)).toEqual(['2', '3']);
+    expect(() => ordered([migration('2', '1')], ['0'])).toThrow('it requires 1, and there is no');
+  });
+
   test('is refused where a name is used twice', () => {
     const twin = { ...migration('1'), source: '1.ts' };
     expect(refusal(migration('1'), twin)).toContain('1.ts: it has the name of 1.sql');

@@ -7,7 +7,9 @@ const PRIMARY = 0xff;
 const BUSY: ReadonlySet<number> = new Set([5 /* SQLITE_BUSY */, 6 /* SQLITE_LOCKED */]);
 /** Another connection wrote after this transaction's first read: only a new transaction can write. */
 const BUSY_SNAPSHOT = 517;
+const READONLY = 8;
 const IO_ERROR = 10;
+const CANTOPEN = 14;
 
 const CLOSED = 'database is not open';
 
@@ -16,11 +18,11 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   5: 'LOCK_TIMEOUT',
   6: 'LOCK_TIMEOUT',
   7: 'STORAGE_FAILED', // out of memory
-  8: 'STORAGE_FAILED', // the file cannot be written
+  [READONLY]: 'STORAGE_FAILED', // the file cannot be written
   [IO_ERROR]: 'STORAGE_FAILED',
   11: 'DATA_CORRUPT',
   13: 'STORAGE_FULL',
-  14: 'STORAGE_FAILED', // the file cannot be opened
+  [CANTOPEN]: 'STORAGE_FAILED', // the file cannot be opened
   15: 'STORAGE_FAILED', // the lock protocol failed
   19: 'CONSTRAINT_VIOLATED',
   26: 'DATA_CORRUPT', // not a database
@@ -41,6 +43,13 @@ export function isBusy(error: unknown): boolean {
 /** Whether the disk failed: what was being committed may be found there after all. */
 export function isIoError(error: unknown): boolean {
   return (resultCode(error) & PRIMARY) === IO_ERROR;
+}
+
+/** Whether a right is missing, to the file or to what stands beside it. */
+export function isDenied(error: unknown): boolean {
+  const cause = error instanceof StoreError ? error.cause : error;
+  const code = resultCode(cause) & PRIMARY;
+  return code === READONLY || code === CANTOPEN;
 }
 
 export function sqliteError(error: unknown): StoreError {
