@@ -1,9 +1,9 @@
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import { ContainerServer } from './postgres/containerServer.ts';
-import { createDatabaseAt, type TestDatabase } from './postgres/databases.ts';
+import { createDatabaseAt, type Template, type TestDatabase } from './postgres/databases.ts';
 import { LocalServer } from './postgres/localServer.ts';
 
-export type { TestDatabase };
+export type { Template, TestDatabase };
 
 /** How a server can be made to fail. */
 export type StopSignal = 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGINT' | 'SIGQUIT';
@@ -24,8 +24,8 @@ export interface PostgresOptions {
 export interface PostgresServer extends AsyncDisposable {
   /** Of its superuser, in the database `postgres`. The same for as long as it is not stopped. */
   readonly url: string;
-  /** An empty database, in UTF-8. */
-  createDatabase(): Promise<TestDatabase>;
+  /** A database in UTF-8: an empty one, or a copy of `template`. */
+  createDatabase(template?: Template): Promise<TestDatabase>;
   /**
    * Sends `signal` to the server and all of its processes, and resolves once it has worked: the
    * server is gone, or stands still, or goes on. `SIGINT` and `SIGQUIT` are the server's own fast
@@ -75,7 +75,7 @@ async function findShared(): Promise<SharedPostgres> {
   // Jest gives each test file globals and modules of its own; what this holds is the process's.
   const known = process.env['HOLDFAST_TEST_POSTGRES_URL'] || getEnvironmentData(SHARED);
   if (typeof known === 'string')
-    return { url: known, createDatabase: () => createDatabaseAt(known) };
+    return { url: known, createDatabase: (template) => createDatabaseAt(known, template) };
   const server = await startPostgres();
   setEnvironmentData(SHARED, server.url);
   return server;

@@ -1,47 +1,23 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type Commit, openStore, type Store } from '../../src/index.ts';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { Commit, Store } from '../../src/index.ts';
 import { take } from '../fixtures/collect.ts';
+import { Databases, DIALECTS } from '../fixtures/databases.ts';
 import { codeOf } from '../fixtures/refusals.ts';
-import { sharedPostgres } from '../services/postgres.ts';
 
 const RUNS = ['a', 'b', 'c', 'd', 'e'];
 
-interface Place {
-  readonly url: string;
-  drop(): Promise<void>;
-}
-
-const PLACES: Readonly<Record<string, () => Promise<Place>>> = {
-  postgres: async () => (await sharedPostgres()).createDatabase(),
-  sqlite: async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'holdfast-batch-'));
-    const drop = async () => rmSync(folder, { recursive: true });
-    return { url: `sqlite:${join(folder, 'data.db')}`, drop };
-  },
-};
-
-describe.each(Object.keys(PLACES))('a batch on %s of which some runs have moved', (dialect) => {
-  let place: Place;
+describe.each(DIALECTS)('a batch on %s of which some runs have moved', (dialect) => {
+  const databases = new Databases(dialect);
   let store: Store;
   /** Of another process, which is faster. */
   let other: Store;
   let start: string;
 
   beforeEach(async () => {
-    place = await (PLACES[dialect] as () => Promise<Place>)();
-    store = await openStore(place.url, { migrate: 'auto' });
-    other = await openStore(place.url);
+    store = await databases.open();
+    other = await databases.open();
     for (const id of RUNS) await store.runs.create({ id, workflow: 'w' });
     start = store.position();
-  });
-
-  afterEach(async () => {
-    await store.close();
-    await other.close();
-    await place.drop();
   });
 
   const event = (payload: string, idempotencyKey?: string) => ({

@@ -3,19 +3,12 @@ import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import {
-  connectDatabase,
-  type Database,
-  type OpenOptions,
-  openStore,
-  type Store,
-} from '../../src/index.ts';
+import type { Database, OpenOptions, Store } from '../../src/index.ts';
 import { BlobTable } from '../../src/lib/store/DatabaseStore/blobs.ts';
 import { Trimmer } from '../../src/lib/store/DatabaseStore/trimmer.ts';
 import { ManualClock } from '../../src/testkit/manualClock.ts';
 import { collect } from '../fixtures/collect.ts';
-import { sharedPostgres } from '../services/postgres.ts';
-import { DIALECTS } from './dbWorld.ts';
+import { Databases, DIALECTS } from '../fixtures/databases.ts';
 
 const HOUR_MS = 3_600_000;
 const PART = new Uint8Array(256 * 1024).fill(7);
@@ -46,33 +39,20 @@ class Sender {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe.each(DIALECTS)('bytes of artifacts in %s', (dialect) => {
-  let place: { readonly url: string; drop(): Promise<void> };
+  const databases = new Databases(dialect);
   let clock: ManualClock;
   let db: Database;
-  let open: Store[];
+  let first: Store;
 
   beforeEach(async () => {
-    if (dialect === 'postgres') place = await (await sharedPostgres()).createDatabase();
-    else {
-      const folder = mkdtempSync(join(tmpdir(), 'holdfast-blobs-'));
-      const drop = async (): Promise<void> => rmSync(folder, { recursive: true });
-      place = { url: `sqlite:${join(folder, 'data.db')}`, drop };
-    }
     clock = new ManualClock();
-    open = [];
-    await (await openAgain()).runs.create({ id: 'r', workflow: 'w' });
-    db = await connectDatabase(place.url);
-  });
-  afterEach(async () => {
-    for (const store of open) await store.close();
-    await db.close();
-    await place.drop();
+    first = await openAgain();
+    await first.runs.create({ id: 'r', workflow: 'w' });
+    db = await databases.connect();
   });
 
-  async function openAgain(options: OpenOptions = { clock }): Promise<Store> {
-    const store = await openStore(place.url, { ...options, migrate: 'auto' });
-    open.push(store);
-    return store;
+  function openAgain(options: OpenOptions = { clock }): Promise<Store> {
+    return databases.open(options);
   }
 
   async function uploads(): Promise<number> {
@@ -85,8 +65,8 @@ describe.each(DIALECTS)('bytes of artifacts in %s', (dialect) => {
   }
 
   test('that a killed process has sent in part go after a day, and not before', async () => {
-    const [killed, sender] = [open[0] as Store, new Sender()];
-    const lost = killed.artifacts.put('r', { name: 'a', body: sender.body() });
+    const sender = new Sender();
+    const lost = first.artifacts.put('r', { name: 'a', body: sender.body() });
     await sender.send();
     await sender.send();
     await untilUploaded(2);
@@ -99,7 +79,7 @@ describe.each(DIALECTS)('bytes of artifacts in %s', (dialect) => {
     await sender.end();
     // It was not killed but slow: what is gone is not served as if it were whole.
     await expect(lost).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
-    expect((await killed.artifacts.list('r')).items).toEqual([]);
+    expect((await first.artifacts.list('r')).items).toEqual([]);
   });
 
   test('that were left behind go with what the log does not need any more', async () => {
@@ -115,8 +95,8 @@ describe.each(DIALECTS)('bytes of artifacts in %s', (dialect) => {
   });
 
   test('that are on their way are not touched by those who open the store', async () => {
-    const [store, sender] = [open[0] as Store, new Sender()];
-    const stored = store.artifacts.put('r', { name: 'a', body: sender.body() });
+    const sender = new Sender();
+    const stored = first.artifacts.put('r', { name: 'a', body: sender.body() });
     await sender.send();
     await untilUploaded(1);
     clock.ms += 23 * HOUR_MS;
@@ -124,7 +104,7 @@ describe.each(DIALECTS)('bytes of artifacts in %s', (dialect) => {
     await sender.send();
     await sender.end();
     expect(await stored).toMatchObject({ size: 2 * PART.length });
-    expect((await store.verify()).findings).toEqual([]);
+    expect((await first.verify()).findings).toEqual([]);
   });
 
   test('are stored once when many send the same at the same moment', async () => {
@@ -150,7 +130,7 @@ describe.each(DIALECTS)('bytes of artifacts in %s', (dialect) => {
     afterEach(() => rmSync(folder, { recursive: true }));
 
     test('are read by every store that names it, beside those of the rows', async () => {
-      await open[0]?.artifacts.put('r', { name: 'early', body: 'in a row' });
+      await first.artifacts.put('r', { name: 'early', body: 'in a row' });
       const blobs = `file:${folder}`;
       const store = await openAgain({ clock, blobs });
       await store.artifacts.put('r', { name: 'late', body: 'in a file' });
@@ -163,8 +143,7 @@ describe.each(DIALECTS)('bytes of artifacts in %s', (dialect) => {
       expect(await readdir(join(folder, 'blobs', 'sha256'))).toHaveLength(1);
       expect(await other.verify()).toMatchObject({ findings: [], blobs: 2 });
       // Who does not name it is told what it misses.
-      const without = open[0] as Store;
-      expect((await without.verify()).findings).toMatchObject([{ code: 'DATA_CORRUPT' }]);
+      expect((await first.verify()).findings).toMatchObject([{ code: 'DATA_CORRUPT' }]);
     });
 
     test('need one: another place is refused', async () => {

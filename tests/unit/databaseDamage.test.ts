@@ -1,51 +1,21 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import {
-  connectDatabase,
-  type Database,
-  openStore,
-  type Store,
-  systemClock,
-} from '../../src/index.ts';
+import { type Database, type Store, systemClock } from '../../src/index.ts';
 import { RunReader } from '../../src/lib/store/DatabaseStore/runReader.ts';
-import { sharedPostgres } from '../services/postgres.ts';
-import { DIALECTS } from './dbWorld.ts';
+import { Databases, DIALECTS } from '../fixtures/databases.ts';
 
 const HOUR_MS = 3_600_000;
 
 describe.each(DIALECTS)('a store in %s', (dialect) => {
-  let url: string;
+  const databases = new Databases(dialect);
   let db: Database;
   let store: Store;
-  const endings: (() => Promise<unknown> | void)[] = [];
 
   beforeEach(async () => {
-    if (dialect === 'postgres') {
-      const database = await (await sharedPostgres()).createDatabase();
-      endings.push(() => database.drop());
-      url = database.url;
-    } else {
-      const folder = mkdtempSync(join(tmpdir(), 'holdfast-damage-'));
-      endings.push(() => rmSync(folder, { recursive: true }));
-      url = `sqlite:${join(folder, 'data.db')}`;
-    }
-    store = await open();
-    db = await connectDatabase(url);
-    endings.push(() => db.close());
+    store = await databases.open();
+    db = await databases.connect();
   });
 
-  afterEach(async () => {
-    jest.restoreAllMocks();
-    for (const end of endings.splice(0).toReversed()) await end();
-  });
-
-  async function open(options: Parameters<typeof openStore>[1] = {}): Promise<Store> {
-    const opened = await openStore(url, { migrate: 'auto', ...options });
-    endings.push(() => opened.close());
-    return opened;
-  }
+  afterEach(() => void jest.restoreAllMocks());
 
   describe('with a row that cannot be read', () => {
     beforeEach(async () => {
@@ -54,7 +24,7 @@ describe.each(DIALECTS)('a store in %s', (dialect) => {
       await db.query("UPDATE holdfast_runs SET data = '{' WHERE id = 'a'");
       await db.query("UPDATE holdfast_steps SET data = '{' WHERE run_id = 'b'");
       // It has nothing in memory.
-      store = await open();
+      store = await databases.open();
     });
 
     const append = (id: string) => store.events.append(id, { type: 'e' });
@@ -116,7 +86,7 @@ describe.each(DIALECTS)('a store in %s', (dialect) => {
   });
 
   test('keeps its readers out of the line of the pool, and refuses them at close', async () => {
-    const crowded = await open({ database: { connectionsMax: 3, waitingMax: 4 } });
+    const crowded = await databases.open({ database: { connectionsMax: 3, waitingMax: 4 } });
     await crowded.runs.create({ id: 'r', workflow: 'w' });
     const read = () => Array.from({ length: 200 }, () => crowded.runs.get('r'));
     const reads = read();
@@ -147,7 +117,7 @@ describe.each(DIALECTS)('a store in %s', (dialect) => {
 
   test('dates no change of a run before the changes of others that it knows [EM-1]', async () => {
     const ahead = { ...systemClock, now: () => Date.now() + HOUR_MS };
-    await (await open({ clock: ahead })).runs.create({ id: 'r', workflow: 'w' });
+    await (await databases.open({ clock: ahead })).runs.create({ id: 'r', workflow: 'w' });
     const run = await store.runs.update('r', { status: 'running' });
     expect(run.updatedAt.getTime()).toBeGreaterThanOrEqual(run.createdAt.getTime());
     const event = await store.events.append('r', { type: 'e' });

@@ -1,46 +1,19 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { connectDatabase, type Database, openStore, type Store } from '../../src/index.ts';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { Database, Store } from '../../src/index.ts';
 import { PARTITION_COMMITS } from '../../src/lib/migrations.ts';
 import { PartitionSpace, TableSpace } from '../../src/lib/store/DatabaseStore/logSpace.ts';
 import { Trimmer } from '../../src/lib/store/DatabaseStore/trimmer.ts';
 import { collect, take } from '../fixtures/collect.ts';
-import { sharedPostgres } from '../services/postgres.ts';
+import { Databases, DIALECTS } from '../fixtures/databases.ts';
 
-interface Place {
-  readonly url: string;
-  drop(): Promise<void>;
-}
-
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-log-'));
-let files = 0;
-const PLACES: Readonly<Record<string, () => Promise<Place>>> = {
-  postgres: async () => (await sharedPostgres()).createDatabase(),
-  sqlite: async () => ({
-    url: `sqlite:${join(folder, `${++files}.db`)}`,
-    drop: async () => undefined,
-  }),
-};
-
-afterAll(() => rmSync(folder, { recursive: true }));
-
-describe.each(Object.keys(PLACES))('the log of %s', (dialect) => {
-  let place: Place;
+describe.each(DIALECTS)('the log of %s', (dialect) => {
+  const databases = new Databases(dialect);
   let store: Store;
   let db: Database;
 
   beforeEach(async () => {
-    place = await (PLACES[dialect] as () => Promise<Place>)();
-    store = await openStore(place.url, { migrate: 'auto' });
-    db = await connectDatabase(place.url);
-  });
-
-  afterEach(async () => {
-    await store.close();
-    await db.close();
-    await place.drop();
+    store = await databases.open();
+    db = await databases.connect();
   });
 
   /** As after so many commits: their changes are not there, but their positions are taken. */

@@ -1,55 +1,28 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { connectDatabase, type Database, openStore, type Store } from '../../src/index.ts';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { Database, Store } from '../../src/index.ts';
 import { type Batch, newBatch } from '../../src/lib/store/DatabaseStore/batch.ts';
 import { Gathering } from '../../src/lib/store/DatabaseStore/gathering.ts';
 import { LogReader } from '../../src/lib/store/DatabaseStore/logReader.ts';
 import { PostgresLog } from '../../src/lib/store/DatabaseStore/postgresLog.ts';
 import { RunReader } from '../../src/lib/store/DatabaseStore/runReader.ts';
 import { collect, take } from '../fixtures/collect.ts';
-import { sharedPostgres } from '../services/postgres.ts';
+import { Databases, DIALECTS } from '../fixtures/databases.ts';
 
 const MB = 1_000_000;
 const PAGE_BYTES_MAX = 6 * MB;
-
-interface Place {
-  readonly url: string;
-  drop(): Promise<void>;
-}
-
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-memory-'));
-let files = 0;
-const PLACES: Readonly<Record<string, () => Promise<Place>>> = {
-  postgres: async () => (await sharedPostgres()).createDatabase(),
-  sqlite: async () => ({
-    url: `sqlite:${join(folder, `${++files}.db`)}`,
-    drop: async () => undefined,
-  }),
-};
-
-afterAll(() => rmSync(folder, { recursive: true }));
 
 function numbers(count: number): readonly number[] {
   return Array.from({ length: count }, (_, n) => n);
 }
 
-describe.each(Object.keys(PLACES))('what is large, on %s', (dialect) => {
-  let place: Place;
+describe.each(DIALECTS)('what is large, on %s', (dialect) => {
+  const databases = new Databases(dialect);
   let store: Store;
   let db: Database;
 
   beforeEach(async () => {
-    place = await (PLACES[dialect] as () => Promise<Place>)();
-    store = await openStore(place.url, { migrate: 'auto' });
-    db = await connectDatabase(place.url);
-  });
-
-  afterEach(async () => {
-    await store.close();
-    await db.close();
-    await place.drop();
+    store = await databases.open();
+    db = await databases.connect();
   });
 
   const batches = async () => (await store.stats()).writes.batches;
@@ -153,7 +126,7 @@ describe.each(Object.keys(PLACES))('what is large, on %s', (dialect) => {
 
 describe('the cache', () => {
   const large = 'x'.repeat(MB);
-  const place = PLACES['sqlite'] as () => Promise<Place>;
+  const databases = new Databases('sqlite');
   const error = { name: 'E', message: 'm', stack: 'x'.repeat(60_000) };
 
   const FILLINGS: Readonly<
@@ -204,7 +177,7 @@ describe('the cache', () => {
 
   test.each(Object.keys(FILLINGS))('counts %s', async (name) => {
     const [bytes, fill] = FILLINGS[name] as (typeof FILLINGS)[string];
-    await using store = await openStore((await place()).url);
+    const store = await databases.open();
     await fill(store);
     const counted = (await store.stats()).memory.bytes;
     expect(counted).toBeGreaterThanOrEqual(bytes);
@@ -212,7 +185,7 @@ describe('the cache', () => {
   });
 
   test('does not keep an event that was read for its key', async () => {
-    await using store = await openStore((await place()).url);
+    const store = await databases.open();
     const append = (type: string) =>
       store.events.append('r', { type, payload: large, idempotencyKey: 'k' });
     await store.runs.create({ id: 'r', workflow: 'w' });
@@ -225,6 +198,7 @@ describe('the cache', () => {
 });
 
 describe('a commit whose rows are too large for one call', () => {
+  const databases = new Databases('sqlite');
   const nobody = { dialect: 'sqlite', query: () => Promise.reject(new Error('sent')) } as const;
 
   test('is refused before PostgreSQL is sent any of it', async () => {
@@ -245,9 +219,8 @@ describe('a commit whose rows are too large for one call', () => {
   });
 
   test('is refused alone: what was gathered with it goes on', async () => {
-    const { url } = await (PLACES['sqlite'] as () => Promise<Place>)();
-    await using store = await openStore(url);
-    await using db = await connectDatabase(url);
+    const store = await databases.open();
+    const db = await databases.connect();
     for (const id of ['small', 'large']) {
       await store.runs.create({ id, workflow: 'w', input: id === 'large' ? 'x'.repeat(MB) : null });
     }

@@ -1,50 +1,43 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { existsSync } from 'node:fs';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { connectDatabase, openStore, ownMigrator, repairStore } from '../../src/index.ts';
 import { PARTITION_COMMITS } from '../../src/lib/migrations.ts';
-import { sharedPostgres } from '../services/postgres.ts';
+import { Databases } from '../fixtures/databases.ts';
 
 describe('a store in a database', () => {
-  let folder: string;
+  const files = new Databases('sqlite');
+  const servers = new Databases('postgres', { isEmpty: true });
   let file: string;
   let sqlite: string;
-  let postgres: { readonly url: string; drop(): Promise<void> };
+  let postgres: string;
 
   beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'holdfast-database-'));
-    file = join(folder, 'data.db');
-    sqlite = `sqlite:${file}`;
-    postgres = await (await sharedPostgres()).createDatabase();
-  });
-
-  afterEach(async () => {
-    rmSync(folder, { recursive: true });
-    await postgres.drop();
+    sqlite = await files.url();
+    file = sqlite.slice('sqlite:'.length);
+    postgres = await servers.url();
   });
 
   test('is not made on PostgreSQL by opening it: the command for that is named', async () => {
-    const refused = openStore(postgres.url);
+    const refused = openStore(postgres);
     await expect(refused).rejects.toMatchObject({
       code: 'SCHEMA_OUTDATED',
       message: expect.stringMatching(/holdfast migrate up --own --store postgres:/),
     });
-    await expect(openStore(postgres.url, { create: false })).rejects.toMatchObject({
+    await expect(openStore(postgres, { create: false })).rejects.toMatchObject({
       code: 'NOT_FOUND',
     });
     {
-      await using db = await connectDatabase(postgres.url);
+      await using db = await connectDatabase(postgres);
       await ownMigrator(db).up();
     }
-    await using store = await openStore(postgres.url);
+    await using store = await openStore(postgres);
     expect((await store.runs.create({ workflow: 'w' })).status).toBe('queued');
   });
 
   test('goes on over the ends of partitions on PostgreSQL, call by call', async () => {
-    await using store = await openStore(postgres.url, { migrate: 'auto' });
+    await using store = await openStore(postgres, { migrate: 'auto' });
     await store.runs.create({ id: 'r', workflow: 'w' });
-    await using db = await connectDatabase(postgres.url);
+    await using db = await connectDatabase(postgres);
     for (const end of [1, 2, 3]) {
       const near = end * PARTITION_COMMITS - 2;
       await db.query('UPDATE holdfast_log_head SET position = $1', [near]);

@@ -1,43 +1,27 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { connectDatabase, type Database, openStore, type Store } from '../../src/index.ts';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { Database, Dialect, OpenOptions, Store } from '../../src/index.ts';
 import { PARTITION_COMMITS } from '../../src/lib/migrations.ts';
 import { collect } from '../fixtures/collect.ts';
-import { sharedPostgres } from '../services/postgres.ts';
-import { DIALECTS } from './dbWorld.ts';
+import { Databases, DIALECTS } from '../fixtures/databases.ts';
 
 const TRIMMED_EVERY = 8_192;
 const MIB = 1024 ** 2;
 
-let url: string;
+/** Those of the test that is running. */
+let databases: Databases;
 let db: Database;
-const endings: (() => Promise<unknown> | void)[] = [];
 
-afterEach(async () => {
-  for (const end of endings.splice(0).toReversed()) await end();
-});
-
-async function make(dialect: (typeof DIALECTS)[number]): Promise<void> {
-  if (dialect === 'sqlite') {
-    const folder = mkdtempSync(join(tmpdir(), 'holdfast-upkeep-'));
-    endings.push(() => rmSync(folder, { recursive: true }));
-    url = `sqlite:${join(folder, 'data.db')}`;
-  } else {
-    const database = await (await sharedPostgres()).createDatabase();
-    endings.push(() => database.drop());
-    url = database.url;
-  }
-  await open();
-  db = await connectDatabase(url);
-  endings.push(() => db.close());
+function useDatabases(dialect: Dialect): void {
+  const its = new Databases(dialect);
+  beforeEach(async () => {
+    databases = its;
+    await open();
+    db = await databases.connect();
+  });
 }
 
-async function open(at = url, options: Parameters<typeof openStore>[1] = {}): Promise<Store> {
-  const store = await openStore(at, { migrate: 'auto', journalBytesKeep: 1, ...options });
-  endings.push(() => store.close());
-  return store;
+function open(options: OpenOptions = {}, url?: string): Promise<Store> {
+  return databases.open({ journalBytesKeep: 1, ...options }, url);
 }
 
 /** As after so many commits. */
@@ -52,7 +36,7 @@ async function firstOfLog(): Promise<number> {
 }
 
 describe.each(DIALECTS)('a store in %s', (dialect) => {
-  beforeEach(() => make(dialect));
+  useDatabases(dialect);
 
   /** Commits up to where a process looks after the log. */
   async function writeOver(boundary: number, write: (store: Store) => Promise<unknown>) {
@@ -124,10 +108,10 @@ describe('a role of PostgreSQL that may read and write rows, and no more,', () =
   const role = `holdfast_app_${process.pid}`;
   let asRole: string;
 
+  useDatabases('postgres');
   beforeEach(async () => {
-    await make('postgres');
     await db.query(`CREATE ROLE ${role} LOGIN PASSWORD 'app'`);
-    endings.push(async () => {
+    databases.afterwards(async () => {
       await db.query(`DROP OWNED BY ${role}`);
       await db.query(`DROP ROLE ${role}`);
     });
@@ -135,7 +119,7 @@ describe('a role of PostgreSQL that may read and write rows, and no more,', () =
       `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${role}`,
     );
     await db.query(`GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO ${role}`);
-    const at = new URL(url);
+    const at = new URL(await databases.url());
     at.username = role;
     at.password = 'app';
     asRole = String(at);
@@ -144,10 +128,10 @@ describe('a role of PostgreSQL that may read and write rows, and no more,', () =
   test('writes on over the end of a partition, and trims', async () => {
     await (await open()).runs.create({ workflow: 'w' });
     await goOnAt(PARTITION_COMMITS - 2);
-    const store = await open(asRole, { migrate: 'check' });
+    const store = await open({ migrate: 'check' }, asRole);
     for (let n = 0; n < 4; n++) await store.runs.create({ workflow: 'w' });
     await goOnAt(2 * PARTITION_COMMITS - 2);
-    const later = await open(asRole, { migrate: 'check' });
+    const later = await open({ migrate: 'check' }, asRole);
     for (let n = 0; n < 4; n++) await later.runs.create({ workflow: 'w' });
     await later.close();
     expect(await firstOfLog()).toBeGreaterThanOrEqual(PARTITION_COMMITS);
@@ -155,8 +139,7 @@ describe('a role of PostgreSQL that may read and write rows, and no more,', () =
 
   test('cannot change the log by those functions without the rights on its rows', async () => {
     await db.query(`REVOKE ALL ON holdfast_changes FROM ${role}`);
-    const app = await connectDatabase(asRole);
-    endings.push(() => app.close());
+    const app = await databases.connect({}, asRole);
     for (const call of ['holdfast_extend_log(200000)', 'holdfast_drop_log(0)']) {
       await expect(app.query(`SELECT ${call}`)).rejects.toMatchObject({
         code: 'QUERY_FAILED',

@@ -1,49 +1,27 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { connectDatabase, type Database, openStore } from '../../src/index.ts';
-import { sharedPostgres } from '../services/postgres.ts';
-import { DIALECTS } from './dbWorld.ts';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { connectDatabase, type Database } from '../../src/index.ts';
+import { Databases, DIALECTS } from '../fixtures/databases.ts';
 
 const INDEX = new URL('../../src/index.ts', import.meta.url).href;
 
-let url: string;
-let db: Database;
-const endings: (() => Promise<unknown> | void)[] = [];
-
-afterEach(async () => {
-  for (const end of endings.splice(0).toReversed()) await end();
-});
-
-async function place(dialect: (typeof DIALECTS)[number]): Promise<string> {
-  if (dialect === 'postgres') {
-    const database = await (await sharedPostgres()).createDatabase();
-    endings.push(() => database.drop());
-    return database.url;
-  }
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-refusals-'));
-  endings.push(() => rmSync(folder, { recursive: true }));
-  return `sqlite:${join(folder, 'data.db')}`;
-}
-
-/** A program that has nothing else to do; it is given the URL. */
-function program(source: string): ChildProcess {
+/** A program that has nothing else to do; it is given the URL, and is gone after the test. */
+function program(databases: Databases, url: string, source: string): ChildProcess {
   const text = `import { connectDatabase, openStore } from '${INDEX}';\n${source}`;
   const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', text, url];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  endings.push(() => void child.kill('SIGKILL'));
+  databases.afterwards(() => child.kill('SIGKILL'));
   return child;
 }
 
 describe.each(DIALECTS)('a database in %s', (dialect) => {
+  const databases = new Databases(dialect, { isEmpty: true });
+  let db: Database;
+
   beforeEach(async () => {
-    url = await place(dialect);
-    db = await connectDatabase(url);
-    endings.push(() => db.close());
+    db = await databases.connect();
     await db.query('CREATE TABLE t (a int)');
   });
 
@@ -61,26 +39,26 @@ describe.each(DIALECTS)('a database in %s', (dialect) => {
 
   test('refuses options that it does not know [DB-1]', async () => {
     const options = { poolSize: 3 } as object;
-    await expect(connectDatabase(url, options)).rejects.toMatchObject({
+    await expect(connectDatabase(await databases.url(), options)).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       message: expect.stringContaining('options.poolSize') as unknown,
     });
   });
 
   test('that a store is not in cannot take its commits along [ST-1]', async () => {
-    await using store = await openStore(await place(dialect), { migrate: 'auto' });
+    const store = await databases.open({}, await databases.another());
     await store.runs.create({ id: 'r', workflow: 'w' });
     const enlisted = () =>
       db.transaction((tx) => store.enlist(tx).runs.update('r', { status: 'running' }));
     await expect(enlisted()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
-    await (await openStore(url, { migrate: 'auto' })).close();
+    await databases.open();
     await expect(enlisted()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     expect((await store.runs.get('r')).status).toBe('queued');
   });
 
   test('keeps a program alive that watches a store in it, and does nothing else [EM-2]', async () => {
-    await using store = await openStore(url, { migrate: 'auto' });
-    const watching = program(`
+    const store = await databases.open();
+    const source = `
       const store = await openStore(process.argv[1]);
       const commits = store.watch();
       console.log('ready');
@@ -88,7 +66,8 @@ describe.each(DIALECTS)('a database in %s', (dialect) => {
         console.log(changes[0].type);
         break;
       }
-      await store.close();`);
+      await store.close();`;
+    const watching = program(databases, await databases.url(), source);
     const lines = createInterface({ input: watching.stdout as NodeJS.ReadableStream });
     const said: string[] = [];
     lines.on('line', (line) => said.push(line));
@@ -100,12 +79,14 @@ describe.each(DIALECTS)('a database in %s', (dialect) => {
   });
 });
 
+const protectedDatabases = new Databases('postgres', { isEmpty: true });
+
 test('a program ends that was refused for want of a password [ED-2]', async () => {
-  const withPassword = new URL(await place('postgres'));
-  withPassword.password = '';
-  url = String(withPassword);
-  const refused = program(`
-    await connectDatabase(process.argv[1]).catch(({ code }) => console.log(code));`);
+  const url = new URL(await protectedDatabases.url());
+  url.password = '';
+  const source = `
+    await connectDatabase(process.argv[1]).catch(({ code }) => console.log(code));`;
+  const refused = program(protectedDatabases, url.href, source);
   const lines = createInterface({ input: refused.stdout as NodeJS.ReadableStream });
   const [said] = (await once(lines, 'line')) as [string];
   expect(said).toBe('QUERY_FAILED');

@@ -1,42 +1,11 @@
-import { afterEach, beforeAll } from '@jest/globals';
-import { connectDatabase, type Database, type DatabaseOptions } from '../../src/index.ts';
-import { type SharedPostgres, sharedPostgres } from '../services/postgres.ts';
+import type { Database, Dialect } from '../../src/index.ts';
+import { Databases, DIALECTS } from '../fixtures/databases.ts';
 
-export const DIALECTS = ['sqlite', 'postgres'] as const;
+export { DIALECTS };
 
-export interface World {
-  /** Connects to an empty database, the same one within a test. */
-  connect(options?: DatabaseOptions): Promise<Database>;
-  /** Empty for SQLite, whose databases here are in memory. */
-  url(): Promise<string>;
-}
-
-/** Databases of one kind; closed and dropped after each test. */
-export function databaseWorld(dialect: (typeof DIALECTS)[number]): World {
-  const open: Database[] = [];
-  let database: Awaited<ReturnType<SharedPostgres['createDatabase']>> | undefined;
-  // The first to ask may have to start the server.
-  beforeAll(async () => {
-    if (dialect === 'postgres') await sharedPostgres();
-  });
-  afterEach(async () => {
-    for (const db of open.splice(0)) await db.close();
-    await database?.drop();
-    database = undefined;
-  });
-  const url = async (): Promise<string> => {
-    if (dialect === 'sqlite') return 'sqlite::memory:';
-    database ??= await (await sharedPostgres()).createDatabase();
-    return database.url;
-  };
-  return {
-    url,
-    async connect(options) {
-      const db = await connectDatabase(await url(), options);
-      open.push(db);
-      return db;
-    },
-  };
+/** Empty databases of one kind, those of SQLite in memory; closed and removed after each test. */
+export function databaseWorld(dialect: Dialect): Pick<Databases, 'url' | 'connect'> {
+  return new Databases(dialect, { isEmpty: true, isInMemory: true });
 }
 
 /** Asks until the answer is yes. Each question is a round trip, so nothing spins. */

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connectDatabase, openStore } from '../../../src/index.ts';
 import { SeededRandom } from '../../../src/testkit/seededRandom.ts';
 import { type DatabasePlace, databasePlace } from '../../proof/histories/database/place.ts';
+import { cycles, laneProgram } from '../sigkill/cycles.ts';
 import { Ledger } from '../sigkill/ledger.ts';
 import type { WriterTask } from '../sigkill/protocol.ts';
 import { Victim } from '../sigkill/victim.ts';
@@ -22,8 +23,7 @@ class Lane {
   readonly #task: ClientTask;
   readonly #place: DatabasePlace;
   readonly #random: SeededRandom;
-  #ledger = new Ledger();
-  #acknowledged = 0;
+  readonly #ledger = new Ledger();
   #afterwards = 0;
 
   constructor(task: ClientTask, place: DatabasePlace) {
@@ -33,15 +33,11 @@ class Lane {
   }
 
   async run(): Promise<ClientReport> {
-    const problems: string[] = [];
-    let cycle = 0;
-    while (cycle < this.#task.cycles && problems.length === 0) {
-      const found = await this.#cycle(cycle).catch((error: unknown) => [String(error)]);
-      problems.push(...found.map((text) => `cycle ${cycle}: ${text}`));
-      cycle++;
-    }
-    const [acknowledged, afterwards] = [this.#acknowledged, this.#afterwards];
-    return { cycles: cycle, acknowledged, afterwards, problems };
+    const found = await cycles(
+      (cycle) => cycle < this.#task.cycles,
+      (cycle) => this.#cycle(cycle),
+    );
+    return { ...found, acknowledged: this.#ledger.acknowledged, afterwards: this.#afterwards };
   }
 
   async #cycle(cycle: number): Promise<readonly string[]> {
@@ -50,11 +46,7 @@ class Lane {
     if (first === undefined || second === undefined) throw new RangeError('two writers it is');
     await this.#killOne(first.victim);
     await this.#goOn(second.victim);
-    for (const { task, victim } of [first, second]) {
-      const words = await victim.killed;
-      for (const count of words.acknowledged) this.#acknowledged += count;
-      this.#ledger.add(task, words);
-    }
+    for (const { task, victim } of [first, second]) this.#ledger.add(task, await victim.killed);
     await this.#quiet();
     await using store = await openStore(this.#place.url(0));
     return await this.#ledger.check(store);
@@ -62,7 +54,7 @@ class Lane {
 
   async #beginAnew(isUsed: boolean): Promise<void> {
     if (isUsed) await this.#place.renew();
-    this.#ledger = new Ledger();
+    this.#ledger.turnOver();
   }
 
   #writer(prefix: string): { readonly task: WriterTask; readonly victim: Victim } {
@@ -108,11 +100,12 @@ class Lane {
   }
 }
 
-const task = JSON.parse(process.argv[2] ?? '') as ClientTask;
-const place = await databasePlace(task.kind);
-try {
-  const report = await new Lane(task, place).run();
-  process.stdout.write(`${JSON.stringify(report)}\n`);
-} finally {
-  await place.destroy();
-}
+await laneProgram(async (order) => {
+  const task = order as ClientTask;
+  const place = await databasePlace(task.kind);
+  try {
+    return await new Lane(task, place).run();
+  } finally {
+    await place.destroy();
+  }
+});

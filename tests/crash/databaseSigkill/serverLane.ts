@@ -6,6 +6,7 @@ import { isStoreError, openStore, type Store } from '../../../src/index.ts';
 import { SeededRandom } from '../../../src/testkit/seededRandom.ts';
 import { disagreements, Follower, positionOf } from '../../proof/histories/database/follower.ts';
 import { startPostgres, type PostgresServer } from '../../services/postgres.ts';
+import { cycles, laneProgram } from '../sigkill/cycles.ts';
 import type { ServerReport, ServerTask } from './protocol.ts';
 
 /** A transaction that says `mark` in two runs, which one caller has for itself. */
@@ -33,16 +34,14 @@ class Lane {
   async run(): Promise<ServerReport> {
     const start = this.#stores[0]?.position() ?? '';
     const followers = this.#stores.map((store) => new Follower(store, start));
-    const problems: string[] = [];
-    let cycle = 0;
-    while (cycle < this.#task.cycles && problems.length === 0) {
-      const found = await this.#cycle(cycle).catch((error: unknown) => [String(error)]);
-      problems.push(...found.map((text) => `cycle ${cycle}: ${text}`));
-      cycle++;
-    }
-    if (problems.length === 0) problems.push(...(await this.#compare(start, followers)));
+    const found = await cycles(
+      (cycle) => cycle < this.#task.cycles,
+      (cycle) => this.#cycle(cycle),
+    );
+    const problems =
+      found.problems.length > 0 ? found.problems : await this.#compare(start, followers);
     await Promise.all(followers.map((follower) => follower.stop()));
-    return { cycles: cycle, ...this.#totals, problems };
+    return { cycles: found.cycles, ...this.#totals, problems };
   }
 
   async #cycle(cycle: number): Promise<readonly string[]> {
@@ -175,12 +174,13 @@ async function lookAt(
   return problems;
 }
 
-const task = JSON.parse(process.argv[2] ?? '') as ServerTask;
-const settings = task.isCareless === true ? { synchronous_commit: 'off' } : {};
-await using server = await startPostgres({ settings });
-const { url } = await server.createDatabase();
-const database = { onWarning: () => undefined };
-await using one = await openStore(url, { migrate: 'auto', database });
-await using two = await openStore(url, { database });
-const report = await new Lane(task, server, [one, two]).run();
-process.stdout.write(`${JSON.stringify(report)}\n`);
+await laneProgram(async (order) => {
+  const task = order as ServerTask;
+  const settings = task.isCareless === true ? { synchronous_commit: 'off' } : {};
+  await using server = await startPostgres({ settings });
+  const { url } = await server.createDatabase();
+  const database = { onWarning: () => undefined };
+  await using one = await openStore(url, { migrate: 'auto', database });
+  await using two = await openStore(url, { database });
+  return await new Lane(task, server, [one, two]).run();
+});

@@ -6,6 +6,7 @@ import { cp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openStore } from '../../../src/index.ts';
 import { SeededRandom } from '../../../src/testkit/seededRandom.ts';
+import { cycles, laneProgram } from './cycles.ts';
 import { Ledger } from './ledger.ts';
 import { type LaneReport, type LaneTask, TUNING, type WriterTask } from './protocol.ts';
 import { type KillMoment, type LastWords, runAndKill } from './victim.ts';
@@ -22,8 +23,7 @@ class Lane {
   readonly #task: LaneTask;
   readonly #random: SeededRandom;
   readonly #phases = { starting: 0, opening: 0, working: 0, closing: 0, closed: 0 };
-  #ledger = new Ledger();
-  #acknowledged = 0;
+  readonly #ledger = new Ledger();
 
   constructor(task: LaneTask) {
     this.#task = task;
@@ -31,22 +31,18 @@ class Lane {
   }
 
   async run(): Promise<LaneReport> {
-    const problems: string[] = [];
-    let cycle = 0;
-    while (cycle < this.#task.cycles && problems.length === 0) {
-      const found = await this.#cycle(cycle).catch((error: unknown) => [String(error)]);
-      problems.push(...found.map((text) => `cycle ${cycle}: ${text}`));
-      cycle++;
-    }
-    const [acknowledged, phases] = [this.#acknowledged, this.#phases];
-    return { cycles: cycle, acknowledged, phases, problems };
+    const found = await cycles(
+      (cycle) => cycle < this.#task.cycles,
+      (cycle) => this.#cycle(cycle),
+    );
+    return { ...found, acknowledged: this.#ledger.acknowledged, phases: this.#phases };
   }
 
   async #cycle(cycle: number): Promise<readonly string[]> {
     const folder = join(this.#task.folder, 'store');
     if (cycle % STORE_CYCLES === 0) {
       await rm(folder, { recursive: true, force: true });
-      this.#ledger = new Ledger();
+      this.#ledger.turnOver();
     }
     const { callers, flaw } = this.#task;
     const { moment, closeAfter } = this.#moment();
@@ -54,7 +50,6 @@ class Lane {
     const task: WriterTask = { url, seed, prefix, callers, closeAfter, flaw };
     const words = await runAndKill(task, moment);
     this.#phases[words.phase]++;
-    for (const count of words.acknowledged) this.#acknowledged += count;
     this.#ledger.add(task, words);
     const isLast = cycle % STORE_CYCLES === STORE_CYCLES - 1 || cycle === this.#task.cycles - 1;
     return this.#look(folder, words, isLast);
@@ -109,7 +104,8 @@ class Lane {
   }
 }
 
-const task = JSON.parse(process.argv[2] ?? '') as LaneTask;
-await mkdir(task.folder, { recursive: true });
-const report = await new Lane(task).run();
-process.stdout.write(`${JSON.stringify(report)}\n`);
+await laneProgram(async (order) => {
+  const task = order as LaneTask;
+  await mkdir(task.folder, { recursive: true });
+  return new Lane(task).run();
+});

@@ -20,7 +20,7 @@ interface Writer {
 }
 
 /**
- * What the killed writers of one store have been told is stored, and so what has to be there. Of
+ * What the killed writers of a store have been told is stored, and so what has to be there. Of
  * each caller at most one operation was under way: it is there as a whole or not at all, and once
  * it was seen, it stays as it was seen.
  */
@@ -28,9 +28,22 @@ export class Ledger {
   /** What each run must be for ever; `undefined` for one that must not be there. */
   readonly #settled = new Map<string, RunImage | undefined>();
   #writers: Writer[] = [];
+  #acknowledged = 0;
+
+  /** Operations that any writer was told are stored, over all stores. */
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
 
   add(task: WriterTask, words: LastWords): void {
     this.#writers.push({ task, words });
+    for (const count of words.acknowledged) this.#acknowledged += count;
+  }
+
+  /** From now on it is about a new store, in which nothing is. */
+  turnOver(): void {
+    this.#settled.clear();
+    this.#writers = [];
   }
 
   /** What in the store is not as it must be; none when all is well. */

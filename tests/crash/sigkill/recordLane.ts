@@ -7,6 +7,7 @@ import { openStore, type Store } from '../../../src/index.ts';
 import { SeededRandom } from '../../../src/testkit/seededRandom.ts';
 import { World } from '../../scenario/cliWorld.ts';
 import { collect } from '../../fixtures/collect.ts';
+import { cycles, laneProgram } from './cycles.ts';
 import type { LaneTask, RecordReport } from './protocol.ts';
 import { checkRecorded, type Known, recordedOutput } from './recordCheck.ts';
 import { recordAndKill, type RecorderEnd } from './recordKill.ts';
@@ -39,15 +40,17 @@ class RecordLane {
   }
 
   async run(): Promise<RecordReport> {
-    const problems: string[] = [];
-    for (let n = 0; this.#kills < this.#task.cycles && problems.length === 0; n++) {
-      if (n % STORE_RUNS === 0) await this.#newStore();
-      const isLong = n % LONG_EVERY === LONG_EVERY - 1;
-      const work = isLong ? this.#recordLong(`c${n}`) : this.#recordPlan(`c${n}`);
-      const found = await work.catch((error: unknown) => [String(error)]);
-      problems.push(...found.map((text) => `run ${n}: ${text}`));
-    }
+    const { problems } = await cycles(
+      () => this.#kills < this.#task.cycles,
+      (cycle) => this.#cycle(cycle),
+    );
     return { cycles: this.#kills, interrupted: this.#interrupted, problems };
+  }
+
+  async #cycle(cycle: number): Promise<readonly string[]> {
+    if (cycle % STORE_RUNS === 0) await this.#newStore();
+    const isLong = cycle % LONG_EVERY === LONG_EVERY - 1;
+    return isLong ? this.#recordLong(`c${cycle}`) : this.#recordPlan(`c${cycle}`);
   }
 
   async #newStore(): Promise<void> {
@@ -153,6 +156,8 @@ function repetitions(
   });
 }
 
-const task = JSON.parse(process.argv[2] ?? '') as LaneTask;
-await mkdir(task.folder, { recursive: true });
-process.stdout.write(`${JSON.stringify(await new RecordLane(task).run())}\n`);
+await laneProgram(async (order) => {
+  const task = order as LaneTask;
+  await mkdir(task.folder, { recursive: true });
+  return new RecordLane(task).run();
+});

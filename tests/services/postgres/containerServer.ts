@@ -1,6 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { PostgresServer, StopSignal } from '../postgres.ts';
-import { createDatabaseAt, type TestDatabase, untilItAnswers } from './databases.ts';
+import { createDatabaseAt, type Template, type TestDatabase, untilItAnswers } from './databases.ts';
 import {
   type EngineContainer,
   loadTestcontainers,
@@ -52,8 +52,8 @@ export class ContainerServer implements PostgresServer {
     return server;
   }
 
-  createDatabase(): Promise<TestDatabase> {
-    return createDatabaseAt(this.url);
+  createDatabase(template?: Template): Promise<TestDatabase> {
+    return createDatabaseAt(this.url, template);
   }
 
   async kill(signal: StopSignal): Promise<void> {

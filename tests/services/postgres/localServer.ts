@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PostgresServer, StopSignal } from '../postgres.ts';
 import { type Binaries, findBinaries } from './binaries.ts';
-import { createDatabaseAt, type TestDatabase } from './databases.ts';
+import { createDatabaseAt, type Template, type TestDatabase } from './databases.ts';
 import { fillDataFolder, USER } from './dataFolder.ts';
 import { reachablePrograms } from './reachable.ts';
 import { makeServerFolder } from './serverFolder.ts';
@@ -82,8 +82,8 @@ export class LocalServer implements PostgresServer {
     return `postgres://${USER}:${this.#password}@127.0.0.1:${this.#port}/postgres`;
   }
 
-  createDatabase(): Promise<TestDatabase> {
-    return createDatabaseAt(this.url);
+  createDatabase(template?: Template): Promise<TestDatabase> {
+    return createDatabaseAt(this.url, template);
   }
 
   async kill(signal: StopSignal): Promise<void> {
