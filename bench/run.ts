@@ -8,6 +8,7 @@ import { startPostgres } from '../tests/services/postgres.ts';
 import { openAt } from './contenders/holdfast.ts';
 import { databaseLists } from './databaseLists.ts';
 import { databasePeers } from './databasePeers.ts';
+import { fileWrites } from './fileWrites.ts';
 import { fillStore } from './harness/filledStore.ts';
 import { type Context, meets, type Question } from './harness/question.ts';
 import { type Answer, asJson, asMarkdown, asText, type Report } from './harness/report.ts';
@@ -33,6 +34,7 @@ const questions: readonly Question[] = [
   databasePeers,
   sqliteCallers,
   databaseLists,
+  fileWrites,
   serviceLevels,
 ];
 

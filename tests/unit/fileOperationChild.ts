@@ -18,6 +18,17 @@ async function increment(): Promise<void> {
   }
 }
 
+/** Adds to a file again and again, each time under its lock, and to nothing but what it has read. */
+async function appendParts(): Promise<void> {
+  const path = join(folder, 'log');
+  for (let n = 0; n < Number(number); n++) {
+    await files.withLock(path, async () => {
+      const ifMatch = await files.checksum(path);
+      await files.parts.append(path, 'x', { ifMatch });
+    });
+  }
+}
+
 /** Owns the store until it is killed. */
 async function hold(): Promise<void> {
   const lock = await acquireStoreLock({
@@ -48,5 +59,59 @@ async function stream(): Promise<void> {
   console.log(JSON.stringify({ size, same, rssGrowth: rss - before }));
 }
 
-const verbs: Readonly<Record<string, () => Promise<void>>> = { increment, hold, stream };
+/** Every way in which bytes pass, with so many MiB of them, watching its own memory. */
+async function large(): Promise<void> {
+  const at = (name: string) => join(folder, name);
+  const MiB = 1024 * 1024;
+  const bytesMax = Number(number) * MiB;
+  const chunk = Buffer.alloc(MiB);
+  async function* source() {
+    for (let n = 0; n < Number(number); n++) yield chunk.fill(n);
+  }
+  const growth: Record<string, number> = {};
+  const watch = async <T>(name: string, work: (look: () => void) => Promise<T>): Promise<T> => {
+    const before = process.memoryUsage.rss();
+    const look = () => {
+      growth[name] = Math.max(growth[name] ?? 0, process.memoryUsage.rss() - before);
+    };
+    const result = await work(look);
+    look();
+    return result;
+  };
+  const written = await watch('write', (onProgress) =>
+    files.checksums.writeStream(at('plain'), source(), { onProgress }),
+  );
+  const packed = await watch('compress', (onProgress) =>
+    files.compression.compressFile(at('plain'), at('packed'), { onProgress }),
+  );
+  const restored = await watch('decompress', (onProgress) =>
+    files.compression.decompressFile(at('packed'), at('plain'), { onProgress, bytesMax }),
+  );
+  const part = await watch('part', (onProgress) =>
+    files.parts.write(at('plain'), bytesMax / 2, 'x', { ifMatch: restored.digest, onProgress }),
+  );
+  const { status } = await watch('verify', () => files.checksums.verify(at('plain')));
+  const sizes = [written.size, packed.plainSize, restored.size, part.size];
+  const isSame = written.digest === restored.digest;
+  console.log(JSON.stringify({ sizes, isSame, status, growth }));
+}
+
+/** Writes under a lock of which it does not let go, until it is killed. */
+async function writeAndHang(): Promise<void> {
+  await files.withLock(join(folder, 'a'), async () => {
+    const staged = await files.createStaged(join(folder, 'a'));
+    await staged.write('half of the new bytes');
+    console.log('held');
+    await new Promise((resolve) => setInterval(resolve, 2 ** 30));
+  });
+}
+
+const verbs: Readonly<Record<string, () => Promise<void>>> = {
+  increment,
+  appendParts,
+  hold,
+  stream,
+  large,
+  writeAndHang,
+};
 await verbs[verb ?? '']?.();

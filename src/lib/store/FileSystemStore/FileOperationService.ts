@@ -5,16 +5,20 @@ import { type Clock, systemClock } from '../../ports/clock.ts';
 import { type FileSystem, OPEN, realFileSystem } from '../../ports/fileSystem.ts';
 import { type Random, systemRandom } from '../../ports/random.ts';
 import { appendTo } from './FileOperationService/append.ts';
+import { FileChecksums } from './FileOperationService/checksums.ts';
+import { FileCompression } from './FileOperationService/compression.ts';
 import * as disk from './FileOperationService/disk.ts';
 import { Folders } from './FileOperationService/folders.ts';
 import { FolderSyncs } from './FileOperationService/folderSyncs.ts';
 import { guard, guardRead, readError } from './FileOperationService/guard.ts';
+import { FileParts } from './FileOperationService/parts.ts';
+import { FilePermissions } from './FileOperationService/permissions.ts';
 import { Removals } from './FileOperationService/removals.ts';
 import * as several from './FileOperationService/several.ts';
 import { type StageOptions, StagedFile } from './FileOperationService/stagedFile.ts';
 import * as streams from './FileOperationService/streams.ts';
 import * as temporaries from './FileOperationService/temporaries.ts';
-import { Turns } from './FileOperationService/turns.ts';
+import { changeOf, Turns } from './FileOperationService/turns.ts';
 import { type LockFile, lockFile } from './lock.ts';
 import { systemCode } from './storageError.ts';
 
@@ -48,6 +52,13 @@ export interface StoredBytes {
  */
 export class FileOperationService {
   readonly fileSystem: FileSystem;
+  /** gzip, brotli and zstd. */
+  readonly compression: FileCompression;
+  /** SHA-256 sidecars. */
+  readonly checksums: FileChecksums;
+  /** Partial updates. */
+  readonly parts: FileParts;
+  readonly permissions: FilePermissions;
   readonly #disk: disk.Disk;
   readonly #clock: Clock;
   readonly #lockFile: LockFile;
@@ -59,12 +70,21 @@ export class FileOperationService {
   constructor(fs: FileSystem = realFileSystem, options: FileOperationOptions = {}) {
     this.fileSystem = fs;
     this.#syncs = new FolderSyncs(fs);
-    this.#disk = { fs, random: options.random ?? systemRandom, syncs: this.#syncs };
+    this.#disk = {
+      fs,
+      random: options.random ?? systemRandom,
+      syncs: this.#syncs,
+      inUse: new Set(),
+    };
     this.#clock = options.clock ?? systemClock;
     this.#lockFile = options.lockFile ?? lockFile;
     this.#removals = new Removals(this.#disk);
     this.#folders = new Folders(fs, this.#syncs);
     this.#turns = new Turns(this.#clock);
+    this.compression = new FileCompression(this);
+    this.checksums = new FileChecksums(this.#disk, this.#turns, this);
+    this.parts = new FileParts(this.#disk, this.#turns);
+    this.permissions = new FilePermissions(this.#disk, this.#turns);
   }
 
   /**
@@ -94,9 +114,14 @@ export class FileOperationService {
 
   /** The file has the old bytes or these, whatever happens (W5). Mode 0600. Durable. */
   async writeAtomic(path: string, data: Uint8Array | string): Promise<void> {
+    const staged = await this.#stageBytes(path, data);
+    await this.#turns.take(changeOf(path), () => staged.commit());
+  }
+
+  async #stageBytes(path: string, data: Uint8Array | string): Promise<StagedFile> {
     const staged = await this.createStaged(path);
     await staged.write(data);
-    await staged.commit();
+    return staged;
   }
 
   /**
@@ -106,7 +131,10 @@ export class FileOperationService {
    */
   async writeAtomicAll(entries: readonly several.FileEntry[]): Promise<void> {
     if (entries.length === 0) return;
-    await guard('writing several files', () => several.writeAll(this.#disk, entries));
+    const turns = entries.map(({ path }) => changeOf(path));
+    await this.#turns.takeAll(turns, () =>
+      guard('writing several files', () => several.writeAll(this.#disk, entries)),
+    );
   }
 
   /** Takes back what a crash left of a `writeAtomicAll` in this folder. Returns how many. */
@@ -126,7 +154,7 @@ export class FileOperationService {
     options?: streams.WriteStreamOptions,
   ): Promise<StoredBytes> {
     const staged = await this.stageStream(path, source, options);
-    await staged.commit();
+    await this.#turns.take(changeOf(path), () => staged.commit());
     return { size: staged.bytesWritten, digest: String(staged.digest) };
   }
 
@@ -192,13 +220,13 @@ export class FileOperationService {
    */
   append(path: string, data: Uint8Array | string): Promise<void> {
     const bytes = disk.toBytes(data);
-    return this.#turns.take(`append ${resolve(path)}`, () =>
+    return this.#turns.take(changeOf(path), () =>
       guard(`appending to ${path}`, async () => {
         try {
           await appendTo(this.fileSystem, path, bytes);
         } catch (error) {
           if (systemCode(error) !== 'ENOENT') throw error;
-          await this.writeAtomic(path, bytes);
+          await (await this.#stageBytes(path, bytes)).commit();
         }
       }),
     );
@@ -244,8 +272,10 @@ export class FileOperationService {
 
   /**
    * Removes the unfinished files of this service, never by age (W12), nobody else's; first takes back
-   * an interrupted `writeAtomicAll`. For when nothing writes there. Links are not followed.
-   * `recursive` looks at every file below. Returns how many were removed.
+   * an interrupted `writeAtomicAll`. What this service is writing stays. Another process must not be
+   * writing there: call it while holding the lock (`withLock`) under which all write, because gaining
+   * that proves that a former writer has ended. Links are not followed. `recursive` looks at every
+   * file below. Returns how many were removed.
    */
   removeTemporaries(
     folder: string,
@@ -254,7 +284,11 @@ export class FileOperationService {
     const { recursive = false } = options;
     const rollBack = (at: string) => several.rollBackIn(this.#disk, at);
     return guard(`cleaning up ${folder}`, () =>
-      temporaries.cleanUp(this.fileSystem, folder, { recursive, rollBack }),
+      temporaries.cleanUp(this.fileSystem, folder, {
+        inUse: this.#disk.inUse,
+        recursive,
+        rollBack,
+      }),
     );
   }
 

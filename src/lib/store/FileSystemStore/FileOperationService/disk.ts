@@ -9,6 +9,8 @@ export interface Disk {
   readonly fs: FileSystem;
   readonly random: Random;
   readonly syncs: FolderSyncs;
+  /** Absolute paths of temporary files that this service still needs: no cleaning up takes them. */
+  readonly inUse: Set<string>;
 }
 
 /** Opens, works, closes, whatever happens; the first failure is the one that is thrown. */

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { attempt, type Disk, isDone } from './disk.ts';
 import { temporaryBeside } from './temporaries.ts';
 
@@ -32,22 +33,28 @@ export class Removals {
   async #takeAway(path: string): Promise<void> {
     const temporary = temporaryBeside(this.#disk, path);
     this.#away.set(path, temporary);
-    if (!(await this.#rename(path, temporary, path))) this.#away.delete(path);
+    this.#disk.inUse.add(resolve(temporary));
+    if (!(await this.#rename(path, temporary, path))) this.#forget(path, temporary);
   }
 
   async #bringBack(path: string): Promise<void> {
     const temporary = this.#away.get(path);
     if (temporary === undefined) return;
     await this.#rename(temporary, path, path);
-    this.#away.delete(path);
+    this.#forget(path, temporary);
   }
 
   /** What stays goes with the other temporary files. */
   async #drop(path: string): Promise<void> {
     const temporary = this.#away.get(path);
     if (temporary === undefined) return;
-    this.#away.delete(path);
+    this.#forget(path, temporary);
     await attempt(() => this.#disk.fs.unlink(temporary));
+  }
+
+  #forget(path: string, temporary: string): void {
+    this.#away.delete(path);
+    this.#disk.inUse.delete(resolve(temporary));
   }
 
   /** `false` where there is nothing to rename: there was none, or an earlier failure was none. */

@@ -1,11 +1,18 @@
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { StoreError } from '../../../errors.ts';
 import { systemCode } from '../storageError.ts';
-import { attempt, type Disk, readWhole, removeName, syncNewName, toBytes } from './disk.ts';
+import { attempt, type Disk, readWhole, removeName, syncNewName } from './disk.ts';
 import { StagedFile } from './stagedFile.ts';
-import { digestOfBytes } from './streams.ts';
 import { namesIn, temporaryBeside, temporaryKind } from './temporaries.ts';
 import { decodeUndo, encodeUndo, restoreAll, type UndoEntry } from './undo.ts';
+
+/** One of several files: how it comes to be, beside its place. */
+export interface Part {
+  /** Absolute. */
+  readonly path: string;
+  /** Sealed, with its digest. */
+  readonly stage: () => Promise<StagedFile>;
+}
 
 export interface FileEntry {
   readonly path: string;
@@ -21,56 +28,84 @@ interface Attempt {
   step: 'preparing' | 'renaming' | 'committed';
 }
 
+export function writeAll(disk: Disk, entries: readonly FileEntry[]): Promise<void> {
+  const parts = entries.map(({ path, data }) => {
+    const target = resolve(path);
+    return { path: target, stage: () => stageBytes(disk, target, data) };
+  });
+  return commitAll(disk, parts);
+}
+
+/** A sealed file with its digest. */
+export async function stageBytes(
+  disk: Disk,
+  path: string,
+  data: Uint8Array | string,
+): Promise<StagedFile> {
+  const staged = await StagedFile.create(disk, path, { digest: true });
+  await staged.write(data);
+  await staged.seal();
+  return staged;
+}
+
 /**
  * Stage all → keep the old bytes under a second name → an undo file → rename all → remove the undo
  * file. Each arrow is made durable before the next begins. The last removal is the commit: while the
  * undo file is there, `rollBackIn` takes the folder back to the old bytes.
  */
-export async function writeAll(disk: Disk, entries: readonly FileEntry[]): Promise<void> {
-  const files = entries.map(({ path, data }) => ({ path: resolve(path), bytes: toBytes(data) }));
-  const paths = files.map(({ path }) => path);
+export async function commitAll(disk: Disk, parts: readonly Part[]): Promise<void> {
+  const paths = parts.map(({ path }) => path);
   if (new Set(paths).size < paths.length) {
     throw new StoreError('INVALID_ARGUMENT', 'entries name the same file twice');
   }
   const folder = folderOfAll(paths);
   const undoFile = temporaryBeside(disk, join(folder, 'undo'), 'undo');
   const all: Attempt = { folder, undoFile, staged: [], undo: [], step: 'preparing' };
+  disk.inUse.add(undoFile);
   try {
-    for (const { path, bytes } of files) await prepare(disk, all, path, bytes);
+    for (const part of parts) await prepare(disk, all, part);
     await disk.syncs.sync([undoFile, ...oldCopies(folder, all.undo)]);
     await writeUndoFile(disk, all);
     all.step = 'renaming';
     for (const staged of all.staged) await staged.commit(undefined, { syncFolder: false });
     await disk.syncs.sync(paths);
-    await removeName(disk, undoFile);
+    if (!(await removeName(disk, undoFile))) throw takenBack(folder);
     all.step = 'committed';
     await syncNewName(disk, undoFile);
+    // Done and durable: an old copy that cannot be removed now goes with the other temporary files.
+    await dropOld(disk, all.folder, all.undo);
   } catch (error) {
     throw await takeBack(disk, all, error);
+  } finally {
+    for (const path of [undoFile, ...oldCopies(folder, all.undo)]) disk.inUse.delete(path);
   }
-  // Done and durable: an old copy that cannot be removed now goes with the other temporary files.
-  await dropOld(disk, all.folder, all.undo);
 }
 
-async function prepare(disk: Disk, all: Attempt, path: string, bytes: Uint8Array): Promise<void> {
-  const staged = await StagedFile.create(disk, path);
+/** Another process has cleaned up here: some files may have their old bytes back, others not. */
+function takenBack(folder: string): StoreError {
+  const message = `another process took back what was being written in ${folder}`;
+  return new StoreError('STORAGE_FAILED', message);
+}
+
+async function prepare(disk: Disk, all: Attempt, { path, stage }: Part): Promise<void> {
+  const staged = await stage();
   all.staged.push(staged);
-  await staged.write(bytes);
-  await staged.seal();
   const old = temporaryBeside(disk, all.undoFile, 'old');
   const kept = await linkIfPresent(disk, path, old);
   all.undo.push({
     path: relative(all.folder, path),
-    digest: digestOfBytes(bytes),
+    digest: String(staged.digest),
     old: kept ? relative(all.folder, old) : null,
   });
 }
 
 async function linkIfPresent(disk: Disk, path: string, old: string): Promise<boolean> {
+  disk.inUse.add(old);
   try {
     await disk.syncs.change(old, () => disk.fs.link(path, old));
     return true;
   } catch (error) {
+    disk.inUse.delete(old);
     if (systemCode(error) === 'ENOENT') return false;
     throw error;
   }
@@ -116,7 +151,9 @@ function oldCopies(folder: string, undo: readonly UndoEntry[]): readonly string[
 
 /** Takes back the writes of several files that a crash interrupted in `folder`; returns how many. */
 export async function rollBackIn(disk: Disk, folder: string): Promise<number> {
-  const names = (await namesIn(disk.fs, folder)).filter((name) => temporaryKind(name) === 'undo');
+  const names = (await namesIn(disk.fs, folder)).filter(
+    (name) => temporaryKind(name) === 'undo' && !disk.inUse.has(resolve(folder, name)),
+  );
   for (const name of names) {
     const path = join(folder, name);
     const undo = decodeUndo(await readWhole(disk.fs, path), path);

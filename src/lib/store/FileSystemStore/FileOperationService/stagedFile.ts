@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import { resolve } from 'node:path';
 import { StoreError } from '../../../errors.ts';
 import type { FileHandle } from '../../../ports/fileSystem.ts';
 import { storageError } from '../storageError.ts';
@@ -12,6 +13,8 @@ export interface StageOptions {
   readonly durable?: boolean | undefined;
   /** Compute the SHA-256 of what is written. Default `false`. */
   readonly digest?: boolean | undefined;
+  /** Permissions, at least 0600 and whatever the umask. Default 0600. */
+  readonly mode?: number | undefined;
 }
 
 export interface CommitOptions {
@@ -34,6 +37,7 @@ export class StagedFile implements AsyncDisposable {
   readonly #disk: Disk;
   readonly #target: string;
   readonly #durable: boolean;
+  readonly #mode: number;
   readonly #hash: Hash | undefined;
   #handle: FileHandle | undefined;
   #state: 'open' | 'sealed' | 'committed' | 'discarded' = 'open';
@@ -49,6 +53,7 @@ export class StagedFile implements AsyncDisposable {
     this.#disk = disk;
     this.#target = target;
     this.#durable = options.durable ?? true;
+    this.#mode = options.mode ?? OWNER_READ_WRITE;
     this.#hash = options.digest === true ? createHash('sha256') : undefined;
     this.temporary = opened.temporary;
     this.#handle = opened.handle;
@@ -92,8 +97,8 @@ export class StagedFile implements AsyncDisposable {
         throw new StoreError('STORAGE_FAILED', message);
       }
       // A umask can take away what `open` asked for.
-      if ((mode & OWNER_READ_WRITE) !== OWNER_READ_WRITE) {
-        await this.#disk.fs.chmod(this.temporary, OWNER_READ_WRITE);
+      if ((mode & this.#mode) !== this.#mode) {
+        await this.#disk.fs.chmod(this.temporary, this.#mode);
       }
       if (this.#durable) await handle.sync();
       this.#handle = undefined;
@@ -114,6 +119,7 @@ export class StagedFile implements AsyncDisposable {
     const { fs, syncs } = this.#disk;
     await this.#orDiscard(() => syncs.change(path, () => fs.rename(this.temporary, path)));
     this.#state = 'committed';
+    this.#letGo();
     if (this.#durable && options.syncFolder !== false) await syncNewName(this.#disk, path);
   }
 
@@ -121,6 +127,7 @@ export class StagedFile implements AsyncDisposable {
   async discard(): Promise<void> {
     if (this.#state === 'committed' || this.#state === 'discarded') return;
     this.#state = 'discarded';
+    this.#letGo();
     const handle = this.#handle;
     this.#handle = undefined;
     try {
@@ -134,6 +141,11 @@ export class StagedFile implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.discard();
+  }
+
+  /** From here on what is left of it, if anything, is for cleaning up. */
+  #letGo(): void {
+    this.#disk.inUse.delete(resolve(this.temporary));
   }
 
   #opened(): FileHandle {

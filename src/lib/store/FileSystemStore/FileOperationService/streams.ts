@@ -25,6 +25,10 @@ export interface ReadStreamOptions {
   readonly end?: number | undefined;
   /** Bytes of one chunk, and of memory in use. Default 64 KiB. */
   readonly chunkBytes?: number | undefined;
+  /** Looked at before each chunk: `ABORTED`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called when the reader is done with a chunk, with the bytes read so far. */
+  readonly onProgress?: ((bytes: number) => void) | undefined;
 }
 
 /** Writes all of `source` into `staged`, one chunk at a time, asking for the next when it is done. */
@@ -34,15 +38,23 @@ export async function pour(
   options: WriteStreamOptions,
 ): Promise<void> {
   const { bytesMax = Infinity, signal, onProgress } = options;
-  for await (const chunk of abortable(source, signal)) {
-    if (!(chunk instanceof Uint8Array)) {
-      throw new StoreError('INVALID_ARGUMENT', 'the source must give Uint8Array chunks');
-    }
+  for await (const chunk of bytesOf(source, signal)) {
     if (staged.bytesWritten + chunk.length > bytesMax) {
       throw new StoreError('LIMIT_EXCEEDED', `the source gives more than ${bytesMax} bytes`);
     }
     await staged.write(chunk);
     onProgress?.(staged.bytesWritten);
+  }
+}
+
+/** The chunks of `source`, until it breaks, gives anything but bytes, or `signal` aborts. */
+export async function* bytesOf(
+  source: ByteSource,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of abortable(source, signal)) {
+    if (chunk instanceof Uint8Array) yield chunk;
+    else throw new StoreError('INVALID_ARGUMENT', 'the source must give Uint8Array chunks');
   }
 }
 
@@ -74,8 +86,7 @@ async function nextUnlessAborted(
 ): Promise<IteratorResult<unknown>> {
   if (signal === undefined) return chunks.next();
   const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () =>
-    reject(new StoreError('ABORTED', 'the stream was aborted', { cause: signal.reason }));
+  const abort = () => reject(aborted(signal));
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });
   try {
@@ -83,6 +94,10 @@ async function nextUnlessAborted(
   } finally {
     signal.removeEventListener('abort', abort);
   }
+}
+
+function aborted(signal: AbortSignal): StoreError {
+  return new StoreError('ABORTED', 'the stream was aborted', { cause: signal.reason });
 }
 
 function sourceError(error: unknown): StoreError {
@@ -98,16 +113,18 @@ export async function* readChunks(
   path: string,
   options: ReadStreamOptions = {},
 ): AsyncGenerator<Uint8Array> {
-  const { start = 0, end = Infinity } = options;
+  const { start = 0, end = Infinity, signal, onProgress } = options;
   const chunkBytes = Math.max(1, options.chunkBytes ?? CHUNK_BYTES);
   const handle = await fs.open(path, OPEN.read);
   try {
     for (let at = start; at < end;) {
+      if (signal?.aborted === true) throw aborted(signal);
       const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, end - at));
       const length = await readFully(handle, chunk, at);
       if (length > 0) yield chunk.subarray(0, length);
-      if (length < chunk.length) return;
       at += length;
+      if (length > 0) onProgress?.(at - start);
+      if (length < chunk.length) return;
     }
   } finally {
     await handle.close();

@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type FileHandle, type FileSystem, OPEN } from '../../../ports/fileSystem.ts';
 import { systemCode } from '../storageError.ts';
 import type { Disk } from './disk.ts';
@@ -28,7 +28,9 @@ export async function openTemporary(
   for (let tries = 1; ; tries++) {
     const temporary = temporaryBeside(disk, path);
     try {
-      return { temporary, handle: await disk.fs.open(temporary, OPEN.createNew, 0o600) };
+      const handle = await disk.fs.open(temporary, OPEN.createNew, 0o600);
+      disk.inUse.add(resolve(temporary));
+      return { temporary, handle };
     } catch (error) {
       if (systemCode(error) !== 'EEXIST' || tries === TRIES_MAX) throw error;
     }
@@ -46,6 +48,8 @@ export async function namesIn(fs: FileSystem, folder: string): Promise<string[]>
 }
 
 export interface CleanUp {
+  /** Absolute paths that somebody still needs. */
+  readonly inUse: ReadonlySet<string>;
   /** Takes back what a crash left half done in a folder. */
   readonly rollBack: (folder: string) => Promise<unknown>;
   /** Looks at every file below, too; links are not followed. */
@@ -61,9 +65,10 @@ export async function cleanUp(fs: FileSystem, folder: string, how: CleanUp): Pro
   }
   let removed = 0;
   for (const name of names) {
+    const path = join(folder, name);
+    if (how.inUse.has(resolve(path))) continue;
     const isOurs = temporaryKind(name) !== undefined;
     if (!isOurs && !how.recursive) continue;
-    const path = join(folder, name);
     const stat = await fs.lstat(path);
     if (isOurs && stat.isFile()) {
       await fs.unlink(path);

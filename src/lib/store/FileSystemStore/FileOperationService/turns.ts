@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { StoreError } from '../../../errors.ts';
 import type { Clock } from '../../../ports/clock.ts';
 
@@ -24,6 +25,14 @@ export class Turns {
     } finally {
       this.#leave(key);
     }
+  }
+
+  /** All of these turns at once; taken in one order by everybody, so that nobody waits in a circle. */
+  takeAll<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
+    const inside = [...new Set(keys)]
+      .toSorted()
+      .reduceRight((next, key) => () => this.take(key, next), work);
+    return inside();
   }
 
   async #enter(key: string, wait: TurnWait | undefined): Promise<void> {
@@ -65,4 +74,9 @@ export class Turns {
 function aborted(key: string, signal: AbortSignal | undefined): StoreError {
   const cause: unknown = signal?.reason;
   return new StoreError('ABORTED', `waiting for ${key} was aborted`, { cause });
+}
+
+/** The turn of whoever changes the bytes of a file. */
+export function changeOf(path: string): string {
+  return `change ${resolve(path)}`;
 }
