@@ -1,4 +1,5 @@
 import type { Store } from '../index.ts';
+import { artifactQueryTests } from './contract/artifactQueries.ts';
 import { artifactTests } from './contract/artifacts.ts';
 import { artifactVersionTests } from './contract/artifactVersions.ts';
 import { concurrencyTests } from './contract/concurrency.ts';
@@ -72,6 +73,7 @@ const TESTS: readonly ((suite: Suite) => void)[] = [
   eventTests,
   artifactTests,
   artifactVersionTests,
+  artifactQueryTests,
   payloadTests,
   validationTests,
   idTests,

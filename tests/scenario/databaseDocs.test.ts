@@ -96,7 +96,7 @@ describe.each<Dialect>(['sqlite', 'postgres'])('docs/databases.md on %s', (diale
         const [{ runId, type }] = commit.changes;
         seen.push([runId, type]);
         if (seen.length === 2) await store.runs.get('nowhere').catch((error) => {
-          throw Object.assign(error, { code: 'STORAGE_FAILED' });
+          throw Object.assign(error, { code: 'STORAGE_FAILED', retryable: true });
         });
         if (runId === 'c') stop.abort();
       }

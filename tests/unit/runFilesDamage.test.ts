@@ -191,7 +191,8 @@ describe('the list of stored runs', () => {
     for (const run of runs) {
       const { parts, position, state } = run;
       const found = listed.find(({ runId }) => runId === run.id);
-      const expected = { runId: run.id, row: state.run, position, createdPosition: 1, parts };
+      const place = { position, createdPosition: 1, parts, artifacts: 0 };
+      const expected = { runId: run.id, row: state.run, ...place };
       expect(found).toEqual({ ...expected, obsolete: [] });
       expect(await world.files.inspect(run.id)).toEqual(found);
     }

@@ -1,6 +1,6 @@
-import { type Artifact, isStoreError, type Store, StoreError } from '../../index.ts';
 import type { Verb } from '../call.ts';
 import { EXIT } from '../failure.ts';
+import { findArtifact } from '../findArtifact.ts';
 import { findRun } from '../findRun.ts';
 
 export const cat: Verb = {
@@ -17,7 +17,7 @@ export const cat: Verb = {
     call.withStore('read', async (store) => {
       const [given = '', wanted = ''] = call.args;
       const run = await findRun(store, given);
-      const { name, version } = await findVersion(store, run.id, wanted);
+      const { name, version } = await findArtifact(store, run.id, wanted);
       if (call.json) {
         await call.object(await store.artifacts.get(run.id, name, { version }));
         return EXIT.ok;
@@ -28,19 +28,3 @@ export const cat: Verb = {
       return EXIT.ok;
     }),
 };
-
-/** A name may hold an `@` itself: it is taken as it stands first, and as name@version or name@alias then. */
-async function findVersion(store: Store, runId: string, given: string): Promise<Artifact> {
-  const at = /^(.+)@([^@]+)$/.exec(given);
-  try {
-    return await store.artifacts.get(runId, given);
-  } catch (error) {
-    if (at === null || !isStoreError(error, 'NOT_FOUND')) throw error;
-  }
-  const [, name = '', which = ''] = at;
-  if (!/^\d+$/.test(which)) return store.artifacts.get(runId, name, { alias: which });
-  const version = Number(which);
-  if (Number.isSafeInteger(version) && version > 0)
-    return store.artifacts.get(runId, name, { version });
-  throw new StoreError('INVALID_ARGUMENT', `${given}: versions count from 1`);
-}

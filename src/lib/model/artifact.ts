@@ -1,4 +1,5 @@
 import { StoreError } from '../errors.ts';
+import { checkFacts } from './artifactFacts.ts';
 import { checkAliases, checkFields, checkParents, LATEST } from './artifactFields.ts';
 import type { Change } from './change.ts';
 import { checkGiven, checkId, checkInteger, checkName, invalid } from './check.ts';
@@ -90,6 +91,7 @@ export function decidePutArtifact(
     createdAt: context.at,
     updatedAt: context.at,
   };
+  checkFacts(artifact);
   return [
     ...aliasesTaken(state, runId, artifact, artifact.aliases, context.at),
     { type: 'artifact.put', runId, artifact },
@@ -141,6 +143,7 @@ function patched(
   };
   const set = differing(artifact, wanted);
   if (Object.keys(set).length === 0) return [];
+  checkFacts({ ...artifact, ...set });
   return [
     ...aliasesTaken(state, runId, artifact, set.aliases ?? [], at),
     updated(runId, artifact, set, at),
@@ -180,6 +183,22 @@ export function decideDeleteArtifact(
   return doomed.map((row) => updated(runId, row, { deletedAt: at, aliases: [] }, at));
 }
 
+/** Deleted are the versions whose time to live has ended, held ones aside. */
+export function decideExpireArtifacts(
+  state: RunState,
+  runId: string,
+  { at }: Context,
+): readonly Change[] {
+  // A run may be gone by now, and its artifacts with it.
+  return [...state.liveArtifacts()]
+    .filter((row) => isExpired(row, at))
+    .map((row) => updated(runId, row, { deletedAt: at, aliases: [] }, at));
+}
+
+export function isExpired({ expiresAt, hold }: ArtifactRow, at: string): boolean {
+  return expiresAt !== null && hold === null && Date.parse(expiresAt) <= Date.parse(at);
+}
+
 /** An alias points at one version: the others lose it in the same commit. */
 function aliasesTaken(
   state: RunState,
@@ -209,7 +228,7 @@ function updated(runId: string, row: ArtifactRow, set: Partial<ArtifactRow>, at:
   };
 }
 
-export function liveVersions(state: RunState, name: string): readonly ArtifactRow[] {
+function liveVersions(state: RunState, name: string): readonly ArtifactRow[] {
   return (state.artifacts.get(name) ?? []).filter(({ deletedAt }) => deletedAt === null);
 }
 

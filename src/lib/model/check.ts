@@ -95,6 +95,15 @@ export function checkTags(value: unknown, path: string): Readonly<Record<string,
   );
 }
 
+/** The entries of an object that may be left out, `undefined` ones aside. */
+export function checkGivenMap(
+  value: object | undefined,
+  path: string,
+  max: number,
+): readonly (readonly [string, unknown])[] {
+  return value === undefined ? [] : entriesOf(value, path, max);
+}
+
 export function checkMetrics(value: unknown, path: string): Readonly<Record<string, number>> {
   const entries = entriesOf(value, path, LIMITS.metricsMax);
   return record(

@@ -154,7 +154,7 @@ interface ArtifactShape<R extends Representation> {
   readonly aliases: readonly string[];
   /** What it was made from. It does not change. */
   readonly parents: readonly ArtifactVersion[];
-  /** From then on it may be deleted by `expire`. */
+  /** From then on `artifacts.expire` deletes it. */
   readonly expiresAt: R['time'] | null;
   /** Why it must not be deleted, while it is held. */
   readonly hold: string | null;

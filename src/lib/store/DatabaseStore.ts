@@ -3,6 +3,7 @@ import {
   CONNECTIONS_MAX,
   type Database,
   type DatabaseOptions,
+  isHeldByCaller,
   type Queryable,
 } from '../db.ts';
 import { StoreError } from '../errors.ts';
@@ -34,18 +35,21 @@ import type {
 } from './contract.ts';
 import { blobsFor } from './DatabaseStore/blobFolder.ts';
 import { BlobTable } from './DatabaseStore/blobs.ts';
+import { type Ask, DatabaseCatalog } from './DatabaseStore/catalog.ts';
 import { DatabaseCommitter } from './DatabaseStore/committer.ts';
 import { Enlisted } from './DatabaseStore/enlisted.ts';
-import { EventTable } from './DatabaseStore/events.ts';
+import { EventTable, TailedEvents } from './DatabaseStore/events.ts';
 import { LogHead } from './DatabaseStore/head.ts';
 import type { CommitLog } from './DatabaseStore/log.ts';
 import { LogReader } from './DatabaseStore/logReader.ts';
-import { PartitionSpace, TableSpace } from './DatabaseStore/logSpace.ts';
+import { type LogSpace, PartitionSpace, TableSpace } from './DatabaseStore/logSpace.ts';
+import { Outages } from './DatabaseStore/outages.ts';
 import { PinTable } from './DatabaseStore/pins.ts';
 import { PostgresLog } from './DatabaseStore/postgresLog.ts';
 import { RunCache } from './DatabaseStore/runCache.ts';
 import { ReadLine } from './DatabaseStore/readLine.ts';
-import { parseRow, RunReader } from './DatabaseStore/runReader.ts';
+import { parseRow, RUNS } from './DatabaseStore/rows.ts';
+import { RunReader } from './DatabaseStore/runReader.ts';
 import { mayMake, prepareSchema } from './DatabaseStore/schema.ts';
 import { SqliteLog } from './DatabaseStore/sqliteLog.ts';
 import { runTransaction } from './DatabaseStore/transaction.ts';
@@ -53,7 +57,6 @@ import { Trimmer } from './DatabaseStore/trimmer.ts';
 import { verifyDatabase } from './DatabaseStore/verify.ts';
 import { watchCommits } from './DatabaseStore/watch.ts';
 import { ArtifactManagementService } from './FileSystemStore/ArtifactManagementService.ts';
-import { EventManagementService } from './FileSystemStore/EventManagementService.ts';
 import { RunManagementService } from './FileSystemStore/RunManagementService.ts';
 import { StepManagementService } from './FileSystemStore/StepManagementService.ts';
 import { listRuns, runCursorAfter } from './index/listRuns.ts';
@@ -71,8 +74,10 @@ interface Rooms {
   readonly cache: RunCache;
   readonly log: CommitLog;
   readonly logReader: LogReader;
+  readonly space: LogSpace;
   readonly committer: DatabaseCommitter;
   readonly events: EventTable;
+  readonly outages: Outages;
   readonly blobs: Blobs;
   readonly trimmer: Trimmer;
   readonly clock: Clock;
@@ -95,7 +100,7 @@ interface World {
 export class DatabaseStore implements Store {
   readonly runs: RunManagementService;
   readonly steps: StepManagementService;
-  readonly events: EventManagementService;
+  readonly events: TailedEvents;
   readonly artifacts: ArtifactManagementService;
   readonly pins: PinTable;
   readonly #rooms: Rooms;
@@ -110,7 +115,7 @@ export class DatabaseStore implements Store {
     this.steps = services.steps;
     this.events = services.events;
     this.artifacts = services.artifacts;
-    this.pins = new PinTable(rooms);
+    this.pins = new PinTable({ ...rooms, db: rooms.readLine });
   }
 
   /** Opens the store in the database at `url`, or makes it. */
@@ -137,25 +142,26 @@ export class DatabaseStore implements Store {
   static async #over(db: Database, world: World): Promise<DatabaseStore> {
     const { clock, random, cacheBytesMax, journalBytesKeep: bytesKeep, readOnly = false } = world;
     const identity = await openIdentity(db, world);
-    const head = new LogHead(db, clock);
-    await head.look();
     const readLine = new ReadLine(db, readsMax(db, world));
+    const head = new LogHead(db, clock, readLine);
+    await head.look();
     const reader = new RunReader(db, readLine);
     const direct = new RunReader(db);
     const cache = new RunCache(cacheBytesMax);
     const isPostgres = db.dialect === 'postgres';
     const log = isPostgres ? new PostgresLog(db) : new SqliteLog(db);
     const space = isPostgres ? new PartitionSpace(db, PARTITION_COMMITS) : new TableSpace(db);
-    const blobTable = new BlobTable(db, () => Math.max(clock.now(), head.atMs));
+    const blobTable = new BlobTable(db, () => Math.max(clock.now(), head.atMs), readLine);
     const blobs = blobsFor(blobTable, world);
     if (!readOnly) await blobTable.collect();
     const onFailure = (error: unknown) => warn(world, `the log was not trimmed: ${String(error)}`);
     const trimmer = new Trimmer({ db, space, bytesKeep, blobs: blobTable, onFailure });
     const onCommitted = (before: number, commits: number) => trimmer.committed(before, commits);
     const refusal = () => (readOnly ? READ_ONLY : undefined);
+    const isHeld = () => isHeldByCaller(db);
     const batchBytesMax = Math.min(world.batchBytesMax, world.queueBytesMax);
     const readers = { reader, direct };
-    const parts = { batchBytesMax, log, cache, clock, random, head, onCommitted, refusal };
+    const parts = { batchBytesMax, log, cache, clock, random, head, onCommitted, refusal, isHeld };
     const committer = new DatabaseCommitter({ ...parts, ...readers });
     const events = new EventTable(reader, committer, head);
     return new DatabaseStore({
@@ -166,9 +172,11 @@ export class DatabaseStore implements Store {
       reader,
       cache,
       log,
-      logReader: new LogReader(db),
+      logReader: new LogReader(readLine),
+      space,
       committer,
       events,
+      outages: new Outages({ dialect: db.dialect, clock, random }),
       blobs,
       trimmer,
       clock,
@@ -202,8 +210,7 @@ export class DatabaseStore implements Store {
     let enlisted = this.#enlisted.get(tx);
     if (enlisted === undefined) {
       const reader = new RunReader(db, tx);
-      const locksAll = db.dialect === 'sqlite';
-      enlisted = new Enlisted({ ...this.#rooms, tx, reader, locksAll });
+      enlisted = new Enlisted({ ...this.#rooms, tx, reader, dialect: db.dialect });
       this.#enlisted.set(tx, enlisted);
     }
     return transactionOver(this.#servicesOver(enlisted, blobs));
@@ -214,14 +221,11 @@ export class DatabaseStore implements Store {
   }
 
   async stats(): Promise<StoreStats> {
-    const { db, committer, cache, identity, head } = this.#rooms;
+    const { db, readLine, space, committer, cache, identity, head } = this.#rooms;
     committer.refuseClosed();
     await head.look();
-    const counted = await db.query<{ status: RunStatus; count: number }>(
+    const counted = await readLine.query<{ status: RunStatus; count: number }>(
       'SELECT status, count(*) AS count FROM holdfast_runs GROUP BY status',
-    );
-    const sized = await db.query<{ bytes: number }>(
-      'SELECT coalesce(sum(length(data)), 0) AS bytes FROM holdfast_changes',
     );
     const counts = new Map(counted.rows.map(({ status, count }) => [status, count]));
     const runs = Object.fromEntries(RUN_STATUSES.map((it) => [it, counts.get(it) ?? 0]));
@@ -231,7 +235,7 @@ export class DatabaseStore implements Store {
       storeId: identity.storeId,
       position: this.position(),
       runs: runs as Record<RunStatus, number>,
-      journal: { segments: 1, bytes: sized.rows[0]?.bytes ?? 0 },
+      journal: { segments: 1, bytes: await space.bytes(readLine) },
       memory: cache.stats,
       writes: { commits, batches, bytes },
       recovery: NOTHING_TO_RECOVER,
@@ -245,7 +249,7 @@ export class DatabaseStore implements Store {
       throw invalid('options.onProgress', 'must be a function');
     }
     this.#rooms.committer.refuseClosed();
-    return verifyDatabase(this.#rooms, options);
+    return verifyDatabase({ ...this.#rooms, db: this.#rooms.readLine }, options);
   }
 
   close(): Promise<void> {
@@ -254,8 +258,9 @@ export class DatabaseStore implements Store {
   }
 
   async #close(): Promise<void> {
-    const { readLine, committer, head, trimmer, db } = this.#rooms;
+    const { readLine, outages, committer, head, trimmer, db } = this.#rooms;
     readLine.close();
+    outages.close();
     await committer.close();
     await trimmer.close();
     await head.close();
@@ -267,12 +272,17 @@ export class DatabaseStore implements Store {
   }
 
   #servicesOver(writer: RunWriter, blobs: Blobs) {
-    const { events, clock } = this.#rooms;
+    const { events, outages, clock, committer, db, readLine } = this.#rooms;
+    const ask: Ask = async ({ sql, params }) => {
+      committer.refuseClosed();
+      return (await readLine.query(sql, params)).rows;
+    };
+    const catalog = new DatabaseCatalog(db.dialect, ask, () => clock.now());
     return {
       runs: new RunManagementService(writer, (filter) => this.#listRuns(filter)),
       steps: new StepManagementService(writer, clock),
-      events: new EventManagementService(writer, events),
-      artifacts: new ArtifactManagementService(writer, blobs),
+      events: new TailedEvents(writer, events, outages),
+      artifacts: new ArtifactManagementService(writer, blobs, catalog),
     };
   }
 
@@ -283,7 +293,7 @@ export class DatabaseStore implements Store {
     const { rows } = await readLine.query<{ id: string; data: string }>(sql, params);
     const items = rows
       .slice(0, limit)
-      .map(({ id, data }) => toRun(runFromJson(parseRow(data, id))));
+      .map(({ id, data }) => toRun(runFromJson(parseRow(data, id, RUNS))));
     return { items, next: runCursorAfter(rows, limit) };
   }
 }

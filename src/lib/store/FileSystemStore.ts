@@ -1,3 +1,4 @@
+import type { RunIndex } from './index/RunIndex.ts';
 import { FILE_STORE_DEFAULTS } from '../limits.ts';
 import { StoreError } from '../errors.ts';
 import { checkObject, invalid } from '../model/check.ts';
@@ -165,15 +166,26 @@ export class FileSystemStore implements Store {
       runs: new RunManagementService(writer, (filter) => this.#listRuns(filter)),
       steps: new StepManagementService(writer, clock),
       events: new EventManagementService(writer, eventReader),
-      artifacts: new ArtifactManagementService(writer, blobs),
+      artifacts: new ArtifactManagementService(writer, blobs, {
+        query: async (filter, after) => (await this.#flushed()).queryArtifacts(filter, after),
+        expired: async function* (this: FileSystemStore) {
+          yield* (await this.#flushed()).expiredArtifacts(clock.now());
+        }.bind(this),
+        children: async (version) => (await this.#flushed()).childrenOf(version),
+      }),
     };
   }
 
-  async #listRuns(filter: RunFilter): Promise<Page<Run>> {
+  /** The index, with all that is durable. */
+  async #flushed(): Promise<RunIndex> {
     const { committer, flusher, index } = this.#rooms;
     committer.refuseClosed();
     await flusher.flush();
-    const { items, next } = index.list(filter);
+    return index;
+  }
+
+  async #listRuns(filter: RunFilter): Promise<Page<Run>> {
+    const { items, next } = (await this.#flushed()).list(filter);
     return { items: items.map(toRun), next };
   }
 }

@@ -10,7 +10,16 @@ import type {
   WriteOptions,
 } from '../model/commands.ts';
 import type { Queryable } from '../db.ts';
-import type { Artifact, Run, RunEvent, RunStatus, Step, StepStatus } from '../model/entities.ts';
+import type { MetadataValue } from '../model/artifactFacts.ts';
+import type {
+  Artifact,
+  ArtifactVersion,
+  Run,
+  RunEvent,
+  RunStatus,
+  Step,
+  StepStatus,
+} from '../model/entities.ts';
 import type { PublicChange } from '../model/publicChange.ts';
 
 /** One page of a list. `next` is the cursor of the page after it, `null` at the end. */
@@ -109,6 +118,75 @@ export interface Events {
 export type ArtifactBody =
   Uint8Array | string | AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>;
 
+/** What a value of metadata is compared with: it is equal, or all of what is given holds. */
+export type MetadataCondition =
+  | MetadataValue
+  | {
+      readonly eq?: MetadataValue | undefined;
+      readonly in?: readonly MetadataValue[] | undefined;
+      /** Numbers are compared with numbers, texts with texts, by their code points. */
+      readonly gt?: number | string | undefined;
+      readonly gte?: number | string | undefined;
+      readonly lt?: number | string | undefined;
+      readonly lte?: number | string | undefined;
+      /** Whether there is a value at all. */
+      readonly exists?: boolean | undefined;
+    };
+
+/** All conditions must hold. Times are: after, inclusive; before, exclusive. */
+export interface ArtifactFilter extends PageOptions {
+  /** A pattern: `*` stands for any characters, `?` for one. */
+  readonly name?: string | undefined;
+  /** A pattern, such as `image/*`. */
+  readonly mediaType?: string | undefined;
+  readonly digest?: string | undefined;
+  readonly alias?: string | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  /**
+   * By path: `'a.b'` is `b` inside of `a`; of a list any item counts. Texts of more than 256 characters
+   * can be compared for equality alone.
+   */
+  readonly metadata?: Readonly<Record<string, MetadataCondition>> | undefined;
+  /** Bytes. */
+  readonly size?:
+    { readonly min?: number | undefined; readonly max?: number | undefined } | undefined;
+  readonly createdAfter?: Date | undefined;
+  readonly createdBefore?: Date | undefined;
+  /** Of one of these runs; not an empty list. */
+  readonly runId?: string | readonly string[] | undefined;
+  /** Of runs of which this holds. */
+  readonly run?:
+    Pick<RunFilter, 'status' | 'workflow' | 'project' | 'parentRunId' | 'tags'> | undefined;
+  /** The newest version of each name in its run, where it is one that is asked for. */
+  readonly newestOnly?: boolean | undefined;
+}
+
+export interface ExpireOptions {
+  /** Say what would be deleted, and delete nothing. Default: false. */
+  readonly dryRun?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface LineageOptions extends WhichVersion {
+  /** Default: `both`. */
+  readonly direction?: 'ancestors' | 'descendants' | 'both' | undefined;
+  /** How many steps away, at most. Default: all the way. */
+  readonly depth?: number | undefined;
+}
+
+/** `artifact` is null for what is not there any more, with its run; deleted versions are there. */
+export interface LineageNode extends ArtifactVersion {
+  readonly artifact: Artifact | null;
+}
+
+export interface Lineage {
+  readonly root: ArtifactVersion;
+  /** Beginning with the root, nearer ones first. */
+  readonly nodes: readonly LineageNode[];
+  /** From what it was made of to what was made. */
+  readonly edges: readonly { readonly from: ArtifactVersion; readonly to: ArtifactVersion }[];
+}
+
 /** Which version of an artifact. Default: the newest that is not deleted. */
 export interface WhichVersion {
   readonly version?: number | undefined;
@@ -159,6 +237,21 @@ export interface Artifacts {
    * names them. `ARTIFACT_HELD` while it is held.
    */
   delete(runId: string, name: string, options?: DeleteArtifactOptions): Promise<void>;
+  /**
+   * Artifacts of all runs, newest first, deleted ones aside; those of one millisecond in any order.
+   * What is asked for is a value bound to a statement, never a part of one.
+   */
+  query(filter?: ArtifactFilter): Listing<Artifact>;
+  /**
+   * What a version was made from, and what was made from it, over all runs. `LIMIT_EXCEEDED` where that
+   * is more than 10,000.
+   */
+  lineage(runId: string, name: string, options?: LineageOptions): Promise<Lineage>;
+  /**
+   * Deletes the versions of all runs whose time to live has ended, held ones aside, a commit for each
+   * run; resolves with what it deleted. May be stopped at any time, and called again.
+   */
+  expire(options?: ExpireOptions): Promise<readonly ArtifactVersion[]>;
   /** By name and version. */
   list(runId: string, options?: ArtifactListOptions): Listing<Artifact>;
 }

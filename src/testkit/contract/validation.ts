@@ -71,6 +71,17 @@ export function validationTests({ describe, it, expect, subject }: Suite): void 
         ['artifact.name', () => artifacts.put('r', { name: 'a\u0000', body: 'x' })],
         ['artifact.mediaType', () => artifacts.put('r', { name: 'a', mediaType: '\r', body: 'x' })],
         ['artifact.version', () => artifacts.get('r', 'a', { version: 0 })],
+        ['options.range.start', () => take(artifacts.open('r', 'a', { range: { start: -1 } }), 1)],
+        ['options.range.start', () => take(artifacts.open('r', 'a', { range: { start: 0.5 } }), 1)],
+        [
+          'options.range.end',
+          () => take(artifacts.open('r', 'a', { range: { start: 2, end: 1 } }), 1),
+        ],
+        [
+          'options.range.from',
+          () => take(artifacts.open('r', 'a', { range: untyped({ from: 1 }) }), 1),
+        ],
+        ['options.range', () => take(artifacts.open('r', 'a', { range: untyped(7) }), 1)],
         ['artifact.alias', () => artifacts.get('r', 'a', { alias: '' })],
         ['artifact.alias', () => artifacts.get('r', 'a', { alias: 'b', version: 1 })],
         [

@@ -162,7 +162,8 @@ export class ReferenceArtifacts {
 
 export function refuseHeld(artifacts: readonly KeptArtifact[]): void {
   const held = artifacts.find(({ artifact }) => artifact.hold !== null)?.artifact;
-  if (held !== undefined) throw refusal('ARTIFACT_HELD', `${held.name} is held`, held.name);
+  if (held !== undefined)
+    throw refusal('ARTIFACT_HELD', `${held.name} is held: ${held.hold}`, held.name);
 }
 
 function fieldsOf(patch: ArtifactPatch, at: Date): Fields {

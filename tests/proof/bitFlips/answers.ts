@@ -1,4 +1,9 @@
-import { isStoreError, type RunFilter, type Store } from '../../../src/index.ts';
+import {
+  type ArtifactFilter,
+  isStoreError,
+  type RunFilter,
+  type Store,
+} from '../../../src/index.ts';
 
 /** What a store says when it is asked one thing: a value as JSON, or the error that it gave. */
 export type Answer = { readonly value: string } | { readonly error: unknown };
@@ -37,8 +42,18 @@ export const INDEX_FILTERS: Filters = {
   'runs that ended': { endedAfter: new Date(0) },
 };
 
-/** The questions whose answers are lists of runs. */
-export const LISTS: ReadonlySet<string> = new Set(Object.keys(INDEX_FILTERS));
+const QUERIES: Readonly<Record<string, ArtifactFilter>> = {
+  'artifacts of all runs': {},
+  'artifacts with a text in their metadata': { metadata: { s: 't' } },
+  'artifacts with a number in their metadata': { metadata: { n: { gt: 0 } }, tags: { k: 'v' } },
+  'artifacts of a name': { name: 'x' },
+};
+
+/** The questions whose answers are lists of runs, or of artifacts of all runs. */
+export const LISTS: ReadonlySet<string> = new Set([
+  ...Object.keys(INDEX_FILTERS),
+  ...Object.keys(QUERIES),
+]);
 export const COUNTS = 'the counts';
 
 /**
@@ -60,10 +75,18 @@ export async function readAnswers(
   for (const [question, filter] of Object.entries(filters)) {
     await ask(question, () => collect(store.runs.list(filter)));
   }
+  for (const [question, filter] of Object.entries(QUERIES)) {
+    await ask(question, () => collect(store.artifacts.query(filter)));
+  }
   for (const runId of RUN_IDS) await askOfRun(store, runId, ask);
   for (const { runId, name, version } of ARTIFACTS) {
     await ask(`artifact ${name} ${version}`, () => store.artifacts.get(runId, name, { version }));
-    await ask(`bytes of ${name} ${version}`, () => collect(store.artifacts.open(runId, name, { version })));
+    await ask(`lineage of ${name} ${version}`, () =>
+      store.artifacts.lineage(runId, name, { version }),
+    );
+    await ask(`bytes of ${name} ${version}`, () =>
+      collect(store.artifacts.open(runId, name, { version })),
+    );
   }
   await ask('the log', () => readLog(store, start));
   // Writes nothing where the key is known.

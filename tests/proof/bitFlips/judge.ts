@@ -137,8 +137,9 @@ function isAnswered(
   if (got === undefined || 'error' in got || 'error' in want || refusedRuns.length === 0)
     return false;
   if (LISTS.has(question)) {
-    const runs = JSON.parse(want.value) as { readonly id: string }[];
-    const left = runs.filter(({ id }) => !refusedRuns.includes(id));
+    type Listed = { readonly id: string; readonly runId?: string };
+    const listed = JSON.parse(want.value) as Listed[];
+    const left = listed.filter(({ id, runId = id }) => !refusedRuns.includes(runId));
     return isDeepStrictEqual(JSON.parse(got.value), left);
   }
   if (question !== COUNTS) return false;

@@ -70,6 +70,8 @@ class Building {
   }
 }
 
+const FACTS = { tags: { k: 'v' }, metadata: { s: 't', n: 1 } };
+
 /** One whose last owner closed it: a run that has ended, with all that a run can have. */
 export async function closedStore(seed: number): Promise<SmallStore> {
   return built('closed', seed, async (building) => {
@@ -78,7 +80,9 @@ export async function closedStore(seed: number): Promise<SmallStore> {
     await store.transaction('a', async (tx) => {
       await tx.runs.create({ id: 'a', workflow: 'w', project: 'p', tags: { t: '1' } });
       await tx.steps.create('a', { id: 's', name: 's', input: Buffer.from([0, 255]) });
-      await tx.artifacts.put('a', { name: 'x', body: 'one' });
+      await tx.artifacts.put('a', { name: 'x', body: 'one', ...FACTS });
+      const parents = [{ runId: 'a', name: 'x', version: 1 }];
+      await tx.artifacts.put('a', { name: 'y', body: 'two', parents });
       await tx.events.append('a', KEYED);
       await tx.runs.update('a', { status: 'cancelled', output: 1 });
     });
@@ -125,7 +129,9 @@ export async function grownStore(seed: number): Promise<SmallStore> {
     await twoSessions(building);
     let store = await building.open();
     await store.steps.create('a', { id: 's', name: 's', input: { n: 1 } });
-    for (const body of ['one', 'two']) await store.artifacts.put('a', { name: 'x', body });
+    for (const body of ['one', 'two']) {
+      await store.artifacts.put('a', { name: 'x', body, ...FACTS });
+    }
     await store.runs.create({ id: 'b', workflow: 'w', project: 'p' });
     await store.runs.update('b', { status: 'cancelled', output: 1 });
     await store.close();

@@ -58,9 +58,15 @@ const FILLS: readonly string[] = [
   `INSERT INTO holdfast_steps (run_id, id, created_position, n, data)
     SELECT 'run-' || n, 's1', n, 0, t.data
     FROM series, (SELECT data FROM holdfast_steps WHERE run_id = '${TEMPLATE}') AS t`,
-  `INSERT INTO holdfast_artifacts (run_id, name, version, data)
-    SELECT 'run-' || n, 'a', 1, t.data
-    FROM series, (SELECT data FROM holdfast_artifacts WHERE run_id = '${TEMPLATE}') AS t`,
+  `INSERT INTO holdfast_artifacts (n, run_id, name, version, id, created_ms, digest, media_type, size,
+      deleted, data)
+    SELECT 100 + n, 'run-' || n, 'a', 1, 'id-' || n, ${CREATED}, t.digest, t.media_type, t.size, 0, t.data
+    FROM series, (SELECT digest, media_type, size, data FROM holdfast_artifacts
+      WHERE run_id = '${TEMPLATE}') AS t`,
+  `INSERT INTO holdfast_artifact_texts (path, value, artifact)
+    SELECT 'm.skey', 'sv' || (n / 10), 100 + n FROM series`,
+  `INSERT INTO holdfast_artifact_numbers (path, value, artifact)
+    SELECT 'm.sn', n, 100 + n FROM series`,
   ...[
     ["'run-' || n", '1', 'true'],
     [`'${BUSY}'`, 'n + 1', `n <= ${BUSY_ROWS}`],

@@ -1,4 +1,4 @@
-import type { RunFilter, Store } from '../../../src/index.ts';
+import type { ArtifactFilter, RunFilter, Store } from '../../../src/index.ts';
 import { BUSY, createdAt, ROWS, runId } from './bigStore.ts';
 import type { Bounds } from './statement.ts';
 
@@ -190,4 +190,28 @@ const LOG: readonly Question[] = [
   { name: 'pins.list', rowsMax: 10, ask: ({ pins }) => pins.list() },
 ];
 
-export const QUESTIONS: readonly Question[] = [...LISTS, ...READS, ...WRITES, ...LOG];
+const ARTIFACTS: readonly (readonly [ArtifactFilter, Bounds])[] = [
+  [{}, { rowsMax: PAGE }],
+  [{ name: 'nothing*' }, { rowsMax: PAGE }],
+  [{ name: 'a' }, { rowsMax: CROSSED }],
+  [{ mediaType: 'text/*' }, { rowsMax: CROSSED }],
+  [{ alias: 'none' }, { rowsMax: PAGE }],
+  [{ metadata: { key: 'v7' } }, { rowsMax: PAGE }],
+  [{ metadata: { n: { lt: 100 } } }, { rowsMax: CROSSED }],
+  [{ metadata: { n: { gt: 7 } } }, { rowsMax: CROSSED }],
+  [{ metadata: { n: { gte: 1_000, lt: 1_400 }, key: 'v101' } }, { rowsMax: CROSSED }],
+  [{ runId: runId(7), newestOnly: true }, { rowsMax: PAGE }],
+  [{ run: { parentRunId: runId(7) } }, { rowsMax: CROSSED }],
+  [{ run: { workflow: 'w3' }, metadata: { n: { lt: 100 } } }, { rowsMax: CROSSED }],
+  [{ run: { tags: { customer: 'c3' } } }, { rowsMax: CROSSED }],
+];
+
+const QUERIES: readonly Question[] = ARTIFACTS.map(([filter, bounds]) => ({
+  ...bounds,
+  walk: 'holdfast_artifacts_by_creation',
+  isSorting: true,
+  name: `artifacts.query(${JSON.stringify(filter)})`,
+  ask: ({ artifacts }) => artifacts.query(filter),
+}));
+
+export const QUESTIONS: readonly Question[] = [...LISTS, ...READS, ...QUERIES, ...WRITES, ...LOG];

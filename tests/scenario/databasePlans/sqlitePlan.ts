@@ -20,7 +20,8 @@ export async function sqliteFaults(
     const [, how, name, index] = STEP.exec(detail) ?? [];
     const isBig = BIG.test(tables.get(name ?? '') ?? '');
     if (how === 'SCAN') return isBig && (index ?? name) !== bounds.walk;
-    return detail.includes('AUTOMATIC') || (detail.endsWith('FOR ORDER BY') && !isOfOneRun(plan));
+    const isSort = detail.endsWith('FOR ORDER BY') && bounds.isSorting !== true;
+    return detail.includes('AUTOMATIC') || (isSort && !isOfOneRun(plan));
   });
   const { index = bounds.sqliteIndex } = bounds;
   const isUsed = plan.some((detail) => STEP.exec(detail)?.[3] === index);

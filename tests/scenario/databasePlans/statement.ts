@@ -16,6 +16,8 @@ export interface Bounds {
   readonly sqliteIndex?: string | undefined;
   /** An index, or a table by its key, that it may walk from its end: it wants what is there first. */
   readonly walk?: string | undefined;
+  /** It sorts what it has found by an index, and no more than it says. */
+  readonly isSorting?: boolean | undefined;
 }
 
 /** What is wrong with the plan of a statement; nothing, where it is within its bounds. */

@@ -1,5 +1,6 @@
 import type { Change } from '../../model/change.ts';
 import type { ArtifactRow, EventRow, RunRow } from '../../model/entities.ts';
+import { factsOf } from '../../model/artifactFacts.ts';
 import type { RunState } from '../../model/runState.ts';
 import { artifactToText, runToText, stepToText } from '../../model/text.ts';
 import type { WrittenChange } from './logText.ts';
@@ -26,7 +27,16 @@ export interface Batch {
   readonly tags: { g: number; run: string; key: string; value: string }[];
   /** In their order; `c`: the commit that created it, if it is new. */
   readonly steps: { g: number; c: number; n: number; run: string; id: string; data: string }[];
-  readonly artifacts: { g: number; run: string; name: string; version: number; data: string }[];
+  readonly artifacts: ArtifactValues[];
+  /** What can be asked of these artifacts, in the place of what they had. */
+  readonly texts: (ArtifactKey & { path: string; value: string })[];
+  readonly numbers: (ArtifactKey & { path: string; value: number })[];
+  /** They do not change. */
+  readonly parents: (ArtifactKey & {
+    parent_run: string;
+    parent_name: string;
+    parent_version: number;
+  })[];
   readonly events: {
     g: number;
     c: number;
@@ -35,6 +45,24 @@ export interface Batch {
     key: string | null;
     data: string;
   }[];
+}
+
+interface ArtifactKey {
+  readonly g: number;
+  readonly run: string;
+  readonly name: string;
+  readonly version: number;
+}
+
+interface ArtifactValues extends ArtifactKey {
+  readonly id: string;
+  readonly created_ms: number;
+  readonly digest: string;
+  readonly media_type: string;
+  readonly size: number;
+  readonly expires_ms: number | null;
+  readonly deleted: number;
+  readonly data: string;
 }
 
 /** `created_c`: the commit of this batch that created it, or null where `created_position` says it. */
@@ -180,7 +208,7 @@ export class TouchedRun {
     for (const { name, version } of this.#artifacts.values()) {
       const artifact = this.state.artifact(name, version);
       if (artifact === undefined) continue;
-      batch.artifacts.push({ g, run, name, version, data: artifactToText(artifact) });
+      writeArtifact(batch, { g, run, name, version }, artifact);
     }
     for (const [{ seq, idempotencyKey: key }, { c, data }] of this.#events) {
       batch.events.push({ g, c, run, seq, key, data });
@@ -220,6 +248,34 @@ export class TouchedRun {
   }
 }
 
+function writeArtifact(batch: Batch, key: ArtifactKey, row: ArtifactRow): void {
+  const { id, createdAt, digest, mediaType, size, expiresAt, deletedAt } = row;
+  batch.artifacts.push({
+    ...key,
+    id,
+    created_ms: Date.parse(createdAt),
+    digest,
+    media_type: mediaType,
+    size,
+    expires_ms: expiresAt === null ? null : Date.parse(expiresAt),
+    deleted: deletedAt === null ? 0 : 1,
+    data: artifactToText(row),
+  });
+  for (const { runId, name, version } of row.parents) {
+    batch.parents.push({
+      ...key,
+      parent_run: runId,
+      parent_name: name,
+      parent_version: version,
+    });
+  }
+  // Of a deleted one nothing else can be asked.
+  if (deletedAt !== null) return;
+  const { texts, numbers } = factsOf(row);
+  for (const [path, value] of texts) batch.texts.push({ ...key, path, value });
+  for (const [path, value] of numbers) batch.numbers.push({ ...key, path, value });
+}
+
 export function newBatch(): Batch {
   return {
     guards: [],
@@ -232,6 +288,9 @@ export function newBatch(): Batch {
     tags: [],
     steps: [],
     artifacts: [],
+    texts: [],
+    numbers: [],
+    parents: [],
     events: [],
   };
 }

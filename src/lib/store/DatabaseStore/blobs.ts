@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { Database } from '../../db.ts';
+import type { Queryable } from '../../db.ts';
 import { isStoreError, StoreError } from '../../errors.ts';
 import type { StoredBlob } from '../../model/artifact.ts';
 import { type Blobs, type ByteRange, chunksOf } from '../commands/blobs.ts';
 import type { ArtifactBody } from '../contract.ts';
+import type { Calls } from './readLine.ts';
 
 const PART_BYTES = 256 * 1024;
 /** Whoever has not finished in so long a time was killed, and what it left is removed. Milliseconds. */
@@ -14,13 +15,18 @@ const DISCARD = 'DELETE FROM holdfast_blobs WHERE digest = $1';
 
 /** Bytes by their SHA-256, in parts, stored once however many artifacts name them. */
 export class BlobTable implements Blobs {
-  readonly #db: Database;
+  readonly #db: Queryable;
   readonly #now: () => number;
+  readonly #line: Calls;
 
-  /** `now`: milliseconds since 1970, and not before the last commit that was seen. */
-  constructor(db: Database, now: () => number) {
+  /**
+   * `now`: milliseconds since 1970, and not before the last commit that was seen. `line`: where callers
+   * wait their turn, if not in that of the pool; what is done for nobody does not.
+   */
+  constructor(db: Calls, now: () => number, line: Calls = db) {
     this.#db = db;
     this.#now = now;
+    this.#line = line;
   }
 
   /**
@@ -35,7 +41,7 @@ export class BlobTable implements Blobs {
       for await (const bytes of partsOf(chunksOf(body))) {
         hash.update(bytes);
         size += bytes.length;
-        await this.#db.query(INSERT, [upload, part++, bytes]);
+        await this.#line.query(INSERT, [upload, part++, bytes]);
       }
       const digest = `sha256:${hash.digest('hex')}`;
       await this.#name(upload, digest, part);
@@ -47,7 +53,7 @@ export class BlobTable implements Blobs {
   }
 
   async has(digest: string): Promise<boolean> {
-    return (await this.#db.query(FOUND, [digest])).rowCount > 0;
+    return (await this.#line.query(FOUND, [digest])).rowCount > 0;
   }
 
   async #name(upload: string, digest: string, parts: number): Promise<void> {
@@ -61,7 +67,7 @@ export class BlobTable implements Blobs {
   }
 
   #rename(upload: string, digest: string, parts: number): Promise<void> {
-    return this.#db.transaction(async (tx) => {
+    return this.#line.transaction(async (tx) => {
       const isStored = (await tx.query(FOUND, [digest])).rowCount > 0;
       if (isStored) return void (await tx.query(DISCARD, [upload]));
       if (parts === 0) return void (await tx.query(INSERT, [digest, 0, new Uint8Array(0)]));
@@ -118,7 +124,7 @@ export class BlobTable implements Blobs {
 
   async #read(digest: string, part: number): Promise<Uint8Array> {
     const sql = 'SELECT bytes FROM holdfast_blobs WHERE digest = $1 AND part = $2';
-    const { rows } = await this.#db.query<{ bytes: Uint8Array }>(sql, [digest, part]);
+    const { rows } = await this.#line.query<{ bytes: Uint8Array }>(sql, [digest, part]);
     if (rows[0] === undefined) throw damaged(digest, `has no part ${part}`);
     return rows[0].bytes;
   }

@@ -33,6 +33,8 @@ export interface CommitterParts {
   readonly onCommitted: (before: number, commits: number) => void;
   /** Why nothing can be written, if so. */
   readonly refusal: () => StoreError | undefined;
+  /** Whether the caller is inside of a transaction that this write would wait for, and it for the write. */
+  readonly isHeld: () => boolean;
 }
 
 const UUID_BYTES = 16;
@@ -124,6 +126,8 @@ export class DatabaseCommitter implements RunWriter {
   }
 
   submit(job: Omit<Job, 'resolve' | 'reject'>): Promise<unknown> {
+    // Asked here, where the caller is: the batch has writes of others too, and they are not to blame.
+    if (this.#parts.isHeld()) return Promise.reject(heldByCaller(job));
     return new Promise((resolve, reject) => {
       this.#queue.push({ ...job, resolve, reject });
       this.#pumping ??= this.#pump();
@@ -150,7 +154,6 @@ export class DatabaseCommitter implements RunWriter {
   async #commit(given: readonly Job[]): Promise<readonly Job[]> {
     const { log, batchBytesMax } = this.#parts;
     const known = await this.#known(given);
-    const jobs = given.filter((job) => !isRefused(job, known));
     const at = this.#now();
     const gathering = new Gathering(
       (id) => known.get(id) as CachedRun,
@@ -158,8 +161,10 @@ export class DatabaseCommitter implements RunWriter {
       log.commitBytesMax,
     );
     let count = 0;
-    while (count < jobs.length && !gathering.isFull) {
-      gathering.add(jobs[count++] as Job, this.#contextAt(at));
+    while (count < given.length && !gathering.isFull) {
+      const job = given[count++] as Job;
+      if (isRefused(job, known, gathering)) continue;
+      gathering.add(job, this.#contextAt(at));
     }
     const { batch } = gathering;
     // A database that is waited for leaves the time to make the answers, once the batch is sent.
@@ -169,8 +174,8 @@ export class DatabaseCommitter implements RunWriter {
       outcome = await log.commit(batch, at);
     } catch (error) {
       gathering.tellMoved();
-      this.#reject(jobs.slice(0, count), error);
-      return jobs.slice(count);
+      this.#reject(given.slice(0, count), error);
+      return given.slice(count);
     } finally {
       clearImmediate(answering);
     }
@@ -185,8 +190,8 @@ export class DatabaseCommitter implements RunWriter {
     if (commits > 0) this.committed(outcome.before, commits);
     for (const told of tell) told();
     gathering.tellMoved();
-    if (failed.length === 0) return jobs.slice(count);
-    return [...(await this.#reload(failed)), ...jobs.slice(count)];
+    if (failed.length === 0) return given.slice(count);
+    return [...(await this.#reload(failed)), ...given.slice(count)];
   }
 
   /** So many commits are in the database, after `before`. */
@@ -280,6 +285,11 @@ export class DatabaseCommitter implements RunWriter {
     return { at: new Date(ms).toISOString(), freshId: () => this.freshId() };
   }
 
+  /** Somebody has seen a commit of that time. Milliseconds since 1970. */
+  saw(ms: number): void {
+    this.#lastAt = Math.max(this.#lastAt, ms);
+  }
+
   /** Never falls behind a commit that this process has seen, of whomever. */
   #now(): number {
     const { clock, head, reader, direct } = this.#parts;
@@ -313,16 +323,22 @@ export class DatabaseCommitter implements RunWriter {
   }
 }
 
-/** Of a run that cannot be read the job is told so; only its deletion goes on. */
-function isRefused(job: Job, known: ReadonlyMap<string, CachedRun>): boolean {
+/** Of a run that cannot be read the job is told so; its deletion goes on, and what comes after that. */
+function isRefused(job: Job, known: ReadonlyMap<string, CachedRun>, gathering: Gathering): boolean {
   if (job.isDeletion === true) return false;
   for (const id of job.runIds) {
     const damage = known.get(id)?.damage;
-    if (damage === undefined) continue;
+    if (damage === undefined || gathering.deletes(id)) continue;
     job.reject(damage);
     return true;
   }
   return false;
+}
+
+function heldByCaller({ runIds: [id = ''] }: Pick<Job, 'runIds'>): StoreError {
+  const message =
+    'the transaction around this call has the file of the store: write through `store.enlist(tx)`';
+  return new StoreError('NESTED_TRANSACTION', message, { id });
 }
 
 /** Where not even its version can be read, a condition on that cannot be checked. */

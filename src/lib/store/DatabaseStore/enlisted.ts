@@ -1,5 +1,5 @@
-import { joinTransaction, type Participant, type Queryable } from '../../db.ts';
-import { StoreError } from '../../errors.ts';
+import { type Dialect, joinTransaction, type Participant, type Queryable } from '../../db.ts';
+import { isStoreError, StoreError } from '../../errors.ts';
 import { checkId } from '../../model/check.ts';
 import type { RunRow } from '../../model/entities.ts';
 import type { RunState } from '../../model/runState.ts';
@@ -19,12 +19,15 @@ export interface EnlistedParts {
   readonly log: CommitLog;
   readonly committer: DatabaseCommitter;
   readonly cache: RunCache;
-  /** Whether nobody else can write while the transaction is open. */
-  readonly locksAll: boolean;
+  readonly dialect: Dialect;
   readonly identity: Identity;
 }
 
 const FOREIGN = 'tx is a transaction of another database than that of the store';
+const IS_READ_ONLY = {
+  postgres: "CASE current_setting('transaction_read_only') WHEN 'on' THEN 1 ELSE 0 END",
+  sqlite: '(SELECT query_only FROM pragma_query_only)',
+};
 const EVERY_RUN = { has: () => true };
 
 /**
@@ -38,7 +41,8 @@ export class Enlisted implements RunWriter, Participant {
   readonly #forks = new Map<string, { readonly state: RunState }>();
   readonly #staging: Staging;
   #turn: Promise<unknown> = Promise.resolve();
-  #isAtHome = false;
+  /** Once it is known that the transaction is one of the database of the store. */
+  #home: { readonly isReadOnly: boolean } | undefined;
   #outcome: BatchOutcome | undefined;
   readonly #leave: () => void;
 
@@ -56,7 +60,8 @@ export class Enlisted implements RunWriter, Participant {
     );
     joinTransaction(parts.tx, this);
     // A write past it would wait for it, and it for that write: on SQLite, of whichever run.
-    this.#leave = committer.transactions.enter(parts.locksAll ? EVERY_RUN : this.#loaded);
+    const held = parts.dialect === 'sqlite' ? EVERY_RUN : this.#loaded;
+    this.#leave = committer.transactions.enter(held);
   }
 
   write<T>(
@@ -67,6 +72,7 @@ export class Enlisted implements RunWriter, Participant {
   ): Promise<T> {
     return this.#inTurn(async () => {
       const state = await this.#load(runId);
+      if (this.#home?.isReadOnly === true) throw readOnly(runId);
       if (eventKey !== undefined) await this.#learn(state, runId, eventKey);
       return this.#staging.write(runId, decide, answer);
     });
@@ -112,7 +118,10 @@ export class Enlisted implements RunWriter, Participant {
     const reject = (error: unknown) => void (refusal = { error });
     const job = { runIds, decide: () => changes, answer: ignore, resolve: ignore, reject };
     gathering.add(job, committer.context());
-    const outcome = await log.commitIn(tx, gathering.batch, Date.parse(committer.context().at));
+    const at = Date.parse(committer.context().at);
+    const { batch } = gathering;
+    const isReadOnly = this.#home?.isReadOnly === true;
+    const outcome = await (isReadOnly ? log.check(tx, batch, at) : log.commitIn(tx, batch, at));
     if (outcome.passed.size === 0) return false;
     for (const told of gathering.settle(outcome).tell) told();
     // What is too large for one commit, say: the transaction of the caller must not be without it.
@@ -124,14 +133,19 @@ export class Enlisted implements RunWriter, Participant {
   committed(): void {
     const { cache, committer } = this.#parts;
     for (const id of this.#loaded.keys()) cache.forget(id);
-    if (this.#outcome !== undefined) committer.committed(this.#outcome.before, 1);
+    if (this.#outcome === undefined) return;
+    committer.saw(this.#outcome.at);
+    committer.committed(this.#outcome.before, 1);
   }
 
   async #load(runId: string): Promise<RunState> {
     const known = this.#forks.get(checkId(runId, 'runId'));
     if (known !== undefined) return known.state;
-    if (!this.#isAtHome) await this.#refuseForeign();
-    const loaded = intact((await this.#parts.reader.load([runId])).get(runId) as CachedRun);
+    this.#home ??= await this.#findHome();
+    const { reader, committer } = this.#parts;
+    const loaded = intact((await reader.load([runId])).get(runId) as CachedRun);
+    // What is decided on it is not earlier.
+    committer.saw(reader.latestMs);
     const state = loaded.state.fork();
     this.#loaded.set(runId, loaded);
     this.#forks.set(runId, { state });
@@ -139,15 +153,18 @@ export class Enlisted implements RunWriter, Participant {
   }
 
   /** In the database of another store it would be stored, and never be found. */
-  async #refuseForeign(): Promise<void> {
-    const { tx, identity } = this.#parts;
-    const found = await tx.query('SELECT store_id FROM holdfast_store').catch((cause: unknown) => {
+  async #findHome(): Promise<{ readonly isReadOnly: boolean }> {
+    const { tx, identity, dialect } = this.#parts;
+    const sql = `SELECT store_id, ${IS_READ_ONLY[dialect]} AS read_only FROM holdfast_store`;
+    const { rows } = await tx.query(sql).catch((cause: unknown) => {
+      // There is no such table.
+      if (!isStoreError(cause, 'QUERY_FAILED')) throw cause;
       throw new StoreError('INVALID_ARGUMENT', FOREIGN, { cause });
     });
-    if (found.rows[0]?.['store_id'] !== identity.storeId) {
+    if (rows[0]?.['store_id'] !== identity.storeId) {
       throw new StoreError('INVALID_ARGUMENT', FOREIGN);
     }
-    this.#isAtHome = true;
+    return { isReadOnly: rows[0]['read_only'] === 1 };
   }
 
   /** The stored event of that key, unless the run was deleted here. */
@@ -164,4 +181,9 @@ export class Enlisted implements RunWriter, Participant {
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
+}
+
+function readOnly(id: string): StoreError {
+  const message = 'tx is a read-only transaction: begin one without `readOnly` to write';
+  return new StoreError('STORE_READ_ONLY', message, { id });
 }

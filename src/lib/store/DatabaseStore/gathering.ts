@@ -48,6 +48,11 @@ export class Gathering {
     return this.#decided.length > 0 && this.#bytes >= this.#bytesMax;
   }
 
+  /** Whether a job of it has deleted that run, whatever came after. */
+  deletes(runId: string): boolean {
+    return this.#touched.get(runId)?.isDeleted === true;
+  }
+
   add(job: Job, context: Context): void {
     if (this.#hasMoved(job)) {
       this.#moved.push(job);

@@ -1,4 +1,4 @@
-import type { Database } from '../../db.ts';
+import type { Database, Queryable } from '../../db.ts';
 import { isStoreError } from '../../errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { fromCursor, type Identity } from '../commands/cursor.ts';
@@ -26,18 +26,22 @@ export class LogHead {
   atMs = 0;
   readonly #db: Database;
   readonly #clock: Clock;
-  readonly #pollMs: number;
+  readonly #line: Queryable;
   #telling: (() => void) | undefined;
   #listening: Promise<(() => Promise<void>) | undefined> | undefined;
   /** Counts what was heard of other processes, and how much of it the last look has answered. */
   #heard = 0;
   #answered = 0;
+  /** The look that is under way, and the one that comes after it. */
+  #looking: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
   #closed = false;
 
-  constructor(db: Database, clock: Clock, pollMs: number = POLL_MS) {
+  /** `line`: where it looks. */
+  constructor(db: Database, clock: Clock, line: Queryable) {
     this.#db = db;
     this.#clock = clock;
-    this.#pollMs = pollMs;
+    this.#line = line;
   }
 
   /** Commits up to here are in the database. */
@@ -62,10 +66,21 @@ export class LogHead {
     await this.#db.query(`NOTIFY ${CHANNEL}`, [], { timeoutMs: TELLING_MS }).catch(() => undefined);
   }
 
-  async look(): Promise<void> {
+  /** Looks from now on: all who ask while one is under way share the next one. */
+  look(): Promise<void> {
+    this.#next ??= this.#looking.then(() => {
+      this.#next = undefined;
+      const look = this.#look();
+      this.#looking = look.catch(() => undefined);
+      return look;
+    });
+    return this.#next;
+  }
+
+  async #look(): Promise<void> {
     const heard = this.#heard;
     const sql = 'SELECT position, at_ms FROM holdfast_log_head';
-    const { rows } = await this.#db.query<{ position: number; at_ms: number }>(sql);
+    const { rows } = await this.#line.query<{ position: number; at_ms: number }>(sql);
     this.atMs = Math.max(this.atMs, rows[0]?.at_ms ?? 0);
     this.#answered = Math.max(this.#answered, heard);
     this.reached(rows[0]?.position ?? 0);
@@ -101,7 +116,7 @@ export class LogHead {
 
   /** Something was heard, or made, or it is time to look. */
   async #stirred(signal?: AbortSignal): Promise<void> {
-    const cancel = this.#clock.after(this.#pollMs, () => this.changed.notify());
+    const cancel = this.#clock.after(POLL_MS, () => this.changed.notify());
     try {
       await this.changed.wait(signal);
     } finally {

@@ -22,6 +22,9 @@ export interface CommitLog {
    */
   commit(batch: Batch, at: number): Promise<BatchOutcome>;
 
-  /** The same in a transaction of somebody else, whose commit decides. */
+  /** Whether what a batch that changes nothing rests on is still so. It writes and locks nothing. */
+  check(db: Queryable, batch: Batch, at: number): Promise<BatchOutcome>;
+
+  /** The same as `commit` in a transaction of somebody else, whose commit decides. */
   commitIn(tx: Queryable, batch: Batch, at: number): Promise<BatchOutcome>;
 }

@@ -3,6 +3,8 @@ import { isStoreError } from '../../errors.ts';
 
 /** What is stored of the log, and how parts of it go. */
 export interface LogSpace {
+  /** Of all of it, as `trim` counts them. It costs the same however long the log is. */
+  bytes(tx: Queryable): Promise<number>;
   /** Bytes of the log after each of these positions; about, and rather too few. */
   bytesAfter(tx: Queryable, positions: readonly number[]): Promise<readonly number[]>;
   /**
@@ -24,6 +26,12 @@ export class TableSpace implements LogSpace {
 
   constructor(db: Database) {
     this.#db = db;
+  }
+
+  /** Exact for a log no longer than the sample; else as if all commits were like its newest ones. */
+  async bytes(tx: Queryable): Promise<number> {
+    const { first, last, mean } = await this.#measure(tx);
+    return last === 0 ? 0 : Math.round((last - first + 1) * mean);
   }
 
   async bytesAfter(tx: Queryable, positions: readonly number[]): Promise<readonly number[]> {
@@ -50,7 +58,7 @@ export class TableSpace implements LogSpace {
     type Measured = { readonly first: number; readonly last: number; readonly mean: number };
     const sql = `SELECT coalesce((SELECT min(position) FROM holdfast_changes), 0) AS first,
       coalesce((SELECT max(position) FROM holdfast_changes), 0) AS last,
-      coalesce((SELECT avg(length(data)) FROM (SELECT data FROM holdfast_changes
+      coalesce((SELECT avg(bytes) FROM (SELECT octet_length(data) AS bytes FROM holdfast_changes
         ORDER BY position DESC LIMIT ${SAMPLE})), 0) AS mean`;
     return (await tx.query<Measured>(sql)).rows[0] as Measured;
   }
@@ -66,6 +74,10 @@ async function forgetDeletedEvents(tx: Queryable, upTo: number): Promise<void> {
   // With one bound alone PostgreSQL may take it for a third of the table, and read all of it.
   const sql = 'DELETE FROM holdfast_deleted_events WHERE position BETWEEN 0 AND $1';
   await tx.query(sql, [upTo]);
+}
+
+function total(partitions: readonly Partition[]): number {
+  return partitions.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 interface Partition {
@@ -86,11 +98,14 @@ export class PartitionSpace implements LogSpace {
     this.#partitionCommits = partitionCommits;
   }
 
+  /** What its partitions take on the disk, with their indexes. */
+  async bytes(tx: Queryable): Promise<number> {
+    return total(await this.#partitions(tx));
+  }
+
   async bytesAfter(tx: Queryable, positions: readonly number[]): Promise<readonly number[]> {
     const partitions = await this.#partitions(tx);
-    return positions.map((position) =>
-      partitions.reduce((sum, { from, bytes }) => (from > position ? sum + bytes : sum), 0),
-    );
+    return positions.map((position) => total(partitions.filter(({ from }) => from > position)));
   }
 
   async trim(bytesKeep: number, limit: (tx: Queryable) => Promise<number>): Promise<void> {
@@ -101,7 +116,7 @@ export class PartitionSpace implements LogSpace {
         // The one that the next commit goes to stays, however little is to be kept.
         const upTo = Math.min(await limit(tx), await headOf(tx));
         const partitions = await this.#partitions(tx);
-        let left = partitions.reduce((sum, { bytes }) => sum + bytes, 0);
+        let left = total(partitions);
         for (const { bytes, from, to } of partitions) {
           left -= bytes;
           if (to - 1 > upTo || left < bytesKeep) return;

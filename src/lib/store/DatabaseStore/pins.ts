@@ -1,4 +1,4 @@
-import type { Database } from '../../db.ts';
+import type { Queryable } from '../../db.ts';
 import { StoreError } from '../../errors.ts';
 import { checkGiven, checkInteger, checkName } from '../../model/check.ts';
 import { type Identity, toCursor } from '../commands/cursor.ts';
@@ -38,7 +38,7 @@ interface PinColumns {
 }
 
 export interface PinTableParts {
-  readonly db: Database;
+  readonly db: Queryable;
   readonly identity: Identity;
   readonly head: LogHead;
   readonly committer: Pick<DatabaseCommitter, 'refuseClosed' | 'refuseUnwritable'>;

@@ -26,17 +26,20 @@ export class PostgresLog implements CommitLog {
   }
 
   commit(batch: Batch, at: number): Promise<BatchOutcome> {
-    return batch.commits.length > 0 ? this.commitIn(this.#db, batch, at) : this.#check(batch, at);
+    const { commits } = batch;
+    return commits.length > 0
+      ? this.commitIn(this.#db, batch, at)
+      : this.check(this.#db, batch, at);
   }
 
   /** Answers that change nothing hold if what they rest on does: nothing is locked or written. */
-  async #check({ guards }: Batch, at: number): Promise<BatchOutcome> {
+  async check(db: Queryable, { guards }: Batch, at: number): Promise<BatchOutcome> {
     const lists = [
       guards.map(({ g }) => g),
       guards.map(({ head }) => head),
       guards.map(({ run }) => run),
     ];
-    const { rows } = await this.#db.query<{ missed: readonly number[] | null }>(CHECK, lists);
+    const { rows } = await db.query<{ missed: readonly number[] | null }>(CHECK, lists);
     return { before: 0, at, passed: passedOf(guards, rows[0]?.missed ?? []) };
   }
 
@@ -53,10 +56,11 @@ export class PostgresLog implements CommitLog {
 }
 
 /** Runs and artifacts go as JSON inside of JSON, where a text may be twice as long. */
-function callBytes({ commits, steps, events, runs, artifacts }: Batch): number {
+function callBytes({ commits, steps, events, runs, artifacts, texts }: Batch): number {
   let bytes = 0;
   for (const rows of [commits, steps, events]) for (const { data } of rows) bytes += data.length;
   for (const rows of [runs, artifacts]) for (const { data } of rows) bytes += 2 * data.length;
+  for (const { path, value } of texts) bytes += 2 * (path.length + value.length);
   return bytes;
 }
 
@@ -119,8 +123,10 @@ function lines<R>(rows: readonly R[], line: (row: R) => string): string | null {
   return rows.length === 0 ? null : rows.map(line).join('\n');
 }
 
-function othersOf({ keys, deletions, runs, retagged, tags, artifacts }: Batch): string | null {
-  const tables = Object.entries({ keys, deletions, runs, retagged, tags, artifacts });
+function othersOf(batch: Batch): string | null {
+  const { keys, deletions, runs, retagged, tags, artifacts, texts, numbers, parents } = batch;
+  const ofArtifacts = { artifacts, texts, numbers, parents };
+  const tables = Object.entries({ keys, deletions, runs, retagged, tags, ...ofArtifacts });
   const others = tables.filter(([, rows]) => rows.length > 0);
   return others.length === 0 ? null : JSON.stringify(Object.fromEntries(others));
 }

@@ -1,9 +1,10 @@
 import type { Database, Dialect, Queryable } from '../../db.ts';
-import { isStoreError, StoreError } from '../../errors.ts';
+import { isStoreError } from '../../errors.ts';
 import type { EventRow, RunRow } from '../../model/entities.ts';
 import { EMPTY_RUN } from '../../model/represent.ts';
 import { RunState } from '../../model/runState.ts';
 import { artifactFromJson, eventFromJson, runFromJson, stepFromJson } from '../../model/text.ts';
+import { ARTIFACTS, attempt, type CheckedPage, EVENTS, parseRow, RUNS, STEPS } from './rows.ts';
 import type { CachedRun } from './runCache.ts';
 
 interface StateRow {
@@ -17,6 +18,9 @@ interface StateRow {
 
 /** The `kind` of the row that tells the time of the log. */
 const HEAD_ROW = 3;
+
+/** Events that are checked at a time. */
+const CHECKED = 100;
 
 interface EventColumns {
   readonly run_id: string;
@@ -48,7 +52,7 @@ export class RunReader {
   async row(runId: string): Promise<RunRow | undefined> {
     const sql = 'SELECT data FROM holdfast_runs WHERE id = $1';
     const { rows } = await this.#db.query<{ data: string }>(sql, [runId]);
-    return rows[0] === undefined ? undefined : runFromJson(parseRow(rows[0].data, runId));
+    return rows[0] === undefined ? undefined : runFromJson(parseRow(rows[0].data, runId, RUNS));
   }
 
   /** When the last commit was made that was seen with a run. Milliseconds since 1970. */
@@ -99,7 +103,19 @@ export class RunReader {
       [runId, after, limit],
     );
     if (rows.length === 0) return undefined;
-    return rows.flatMap(({ data }) => (data === null ? [] : eventFromJson(parseRow(data, runId))));
+    return rows.flatMap(({ data }) => (data === null ? [] : eventOf(data, runId)));
+  }
+
+  /** What is wrong with some events after `after`. */
+  async checkEvents(runId: string, after: number): Promise<CheckedPage> {
+    const sql = `SELECT seq, data FROM holdfast_events
+      WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT ${CHECKED}`;
+    type Columns = { readonly seq: number; readonly data: string };
+    const { rows } = await this.#db.query<Columns>(sql, [runId, after]);
+    const faults = rows
+      .map(({ data }) => attempt(() => eventOf(data, runId)))
+      .filter((event) => isStoreError(event));
+    return { faults, last: rows.at(-1)?.seq };
   }
 
   async eventsByKey(
@@ -117,7 +133,7 @@ export class RunReader {
     const { rows } = await this.#db.query<EventColumns>(sql, params);
     return rows.map(({ run_id: run, data }) => ({
       run,
-      event: eventFromJson(parseRow(data, run)),
+      event: eventOf(data, run),
     }));
   }
 
@@ -143,10 +159,10 @@ export class RunReader {
 function withRow(run: CachedRun, row: StateRow): CachedRun {
   const { state } = run;
   try {
-    const value = parseRow(row.data, row.run_id);
-    if (row.kind === 1) state.putStep(stepFromJson(value));
-    else if (row.kind === 2) state.putArtifact(artifactFromJson(value));
-    else state.run = runFromJson(value);
+    const { data, run_id: id } = row;
+    if (row.kind === 1) state.putStep(stepFromJson(parseRow(data, id, STEPS)));
+    else if (row.kind === 2) state.putArtifact(artifactFromJson(parseRow(data, id, ARTIFACTS)));
+    else state.run = runFromJson(parseRow(data, id, RUNS));
   } catch (error) {
     if (!isStoreError(error, 'DATA_CORRUPT')) throw error;
     state.run ??= { ...EMPTY_RUN, id: row.run_id };
@@ -161,12 +177,6 @@ function placed(run: CachedRun, { kind, head, created_position, last_seq }: Stat
   return { ...run, head, createdPosition: created_position };
 }
 
-/** `DATA_CORRUPT` for what is no JSON. */
-export function parseRow(text: string, runId: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const message = `a row of run ${runId} is damaged`;
-    throw new StoreError('DATA_CORRUPT', message, { id: runId, cause });
-  }
+function eventOf(text: string, runId: string, table = EVENTS): EventRow {
+  return eventFromJson(parseRow(text, runId, table));
 }

@@ -31,6 +31,13 @@ function write<T extends Table>(
   return { table, columns, sql: sql(rowsOf(columns)) };
 }
 
+function factsInto(facts: 'texts' | 'numbers', rows: string): string {
+  return `INSERT INTO holdfast_artifact_${facts} (path, value, artifact)
+    SELECT x.path, x.value, o.n FROM ${rows} x JOIN holdfast_artifacts o
+      ON o.run_id = x.run AND o.name = x.name AND o.version = x.version`;
+}
+
+const ARTIFACT = ['run', 'name', 'version'] as const;
 const GUARD = ['g', 'run', 'head'];
 const KEY = ['g', 'run', 'key'];
 const FAILED = `
@@ -53,6 +60,15 @@ const WRITES: readonly Write[] = [
   ),
   write('deletions', ['run'], (rows) => deletionFrom('holdfast_events', 'run_id', rows)),
   write('deletions', ['run'], (rows) => deletionFrom('holdfast_steps', 'run_id', rows)),
+  ...['texts', 'numbers', 'parents'].map((facts) =>
+    write(
+      'deletions',
+      ['run'],
+      (rows) =>
+        `DELETE FROM holdfast_artifact_${facts} WHERE artifact IN
+          (SELECT n FROM holdfast_artifacts WHERE run_id IN (SELECT run FROM ${rows}))`,
+    ),
+  ),
   write('deletions', ['run'], (rows) => deletionFrom('holdfast_artifacts', 'run_id', rows)),
   write('deletions', ['run'], (rows) => deletionFrom('holdfast_runs', 'id', rows)),
   write(
@@ -98,11 +114,38 @@ const WRITES: readonly Write[] = [
   ),
   write(
     'artifacts',
-    ['run', 'name', 'version', 'data'],
+    [
+      ...(['run', 'name', 'version', 'id', 'created_ms', 'digest', 'media_type'] as const),
+      ...(['size', 'expires_ms', 'deleted', 'data'] as const),
+    ],
     (rows) =>
-      `INSERT INTO holdfast_artifacts (run_id, name, version, data)
-       SELECT run, name, version, data FROM ${rows} WHERE true
-       ON CONFLICT (run_id, name, version) DO UPDATE SET data = excluded.data`,
+      `INSERT INTO holdfast_artifacts (run_id, name, version, id, created_ms, digest, media_type,
+         size, expires_ms, deleted, data)
+       SELECT run, name, version, id, created_ms, digest, media_type, size, expires_ms, deleted,
+         data FROM ${rows} WHERE true
+       ON CONFLICT (run_id, name, version) DO UPDATE SET media_type = excluded.media_type,
+         expires_ms = excluded.expires_ms, deleted = excluded.deleted, data = excluded.data`,
+  ),
+  ...['texts', 'numbers'].map((facts) =>
+    write(
+      'artifacts',
+      ['run', 'name', 'version'],
+      (rows) =>
+        `DELETE FROM holdfast_artifact_${facts} WHERE artifact IN
+          (SELECT o.n FROM ${rows} x JOIN holdfast_artifacts o
+            ON o.run_id = x.run AND o.name = x.name AND o.version = x.version)`,
+    ),
+  ),
+  write('texts', [...ARTIFACT, 'path', 'value'], (rows) => factsInto('texts', rows)),
+  write('numbers', [...ARTIFACT, 'path', 'value'], (rows) => factsInto('numbers', rows)),
+  write(
+    'parents',
+    [...ARTIFACT, 'parent_run', 'parent_name', 'parent_version'],
+    (rows) =>
+      `INSERT OR IGNORE INTO holdfast_artifact_parents (run_id, name, version, artifact)
+       SELECT x.parent_run, x.parent_name, x.parent_version, o.n
+       FROM ${rows} x JOIN holdfast_artifacts o
+         ON o.run_id = x.run AND o.name = x.name AND o.version = x.version`,
   ),
 ];
 /** The many, and the large: row by row they save being written as JSON and read again. */
@@ -131,6 +174,11 @@ export class SqliteLog implements CommitLog {
 
   commit(batch: Batch, given: number): Promise<BatchOutcome> {
     return this.#db.transaction((tx) => this.commitIn(tx, batch, given));
+  }
+
+  /** Without commits it only reads. */
+  check(tx: Queryable, batch: Batch, given: number): Promise<BatchOutcome> {
+    return this.commitIn(tx, batch, given);
   }
 
   async commitIn(tx: Queryable, batch: Batch, given: number): Promise<BatchOutcome> {

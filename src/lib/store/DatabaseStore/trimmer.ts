@@ -13,7 +13,7 @@ interface PinPlace {
 
 export interface TrimmerParts {
   readonly db: Database;
-  readonly space: LogSpace;
+  readonly space: Pick<LogSpace, 'bytesAfter' | 'trim'>;
   /** Of the log, at least; the newest. */
   readonly bytesKeep: number;
   /** Whose leftovers go at the same time. */

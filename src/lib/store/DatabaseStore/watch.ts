@@ -7,6 +7,7 @@ import type { Commit, WatchOptions } from '../contract.ts';
 import type { DatabaseCommitter } from './committer.ts';
 import type { LogHead } from './head.ts';
 import type { LogPage, LogReader } from './logReader.ts';
+import type { Outages } from './outages.ts';
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof WatchOptions>(['after', 'runId', 'signal']);
 export interface WatchedLog {
@@ -14,9 +15,13 @@ export interface WatchedLog {
   readonly head: LogHead;
   readonly committer: DatabaseCommitter;
   readonly identity: Identity;
+  readonly outages: Outages;
 }
 
-/** The tail of the log, page by page: a slow watcher costs no memory. */
+/**
+ * The tail of the log, page by page: a slow watcher costs no memory. It goes on where it was after an
+ * outage of the database that is not too long.
+ */
 export function watchCommits(log: WatchedLog, options: WatchOptions): AsyncGenerator<Commit> {
   // Where it starts is settled here, at the call; a refusal is told where commits are asked for.
   const now = log.head.position;
@@ -35,12 +40,14 @@ async function* follow(
   { signal, runId, after: cursor }: WatchOptions,
   now: number,
 ): AsyncGenerator<Commit> {
-  const { head, committer, identity } = log;
+  const { head, committer, identity, outages } = log;
   const isAborted = () => signal?.aborted === true;
   const isOver = () => committer.isClosed;
-  let after = cursor === undefined ? now : await head.positionOf(identity, cursor);
+  const outlast = <T>(read: () => Promise<T>) => orOver(outages.outlast(read, signal), isOver);
+  const start = () => (cursor === undefined ? now : head.positionOf(identity, cursor));
+  let after = (await outlast(async () => start())) ?? now;
   while (!isAborted() && !isOver()) {
-    const page = await orOver(readPage(log, after), isOver);
+    const page = await outlast(() => readPage(log, after));
     if (page === undefined) return;
     for (const { position, at, changes } of page.commits) {
       if (isAborted()) return;
@@ -49,7 +56,7 @@ async function* follow(
       yield { position: toCursor(identity, position), at, changes: changes.map(toPublicChange) };
     }
     if (!page.isLast) continue;
-    await orOver(head.wait(after, isOver, signal), isOver);
+    await outlast(() => head.wait(after, isOver, signal));
   }
 }
 

@@ -1,8 +1,10 @@
 import {
   checkNewArtifact,
   decideDeleteArtifact,
+  decideExpireArtifacts,
   decidePutArtifact,
   decideUpdateArtifact,
+  isExpired,
   requireArtifact,
   type VersionRef,
 } from '../../model/artifact.ts';
@@ -12,11 +14,17 @@ import { requireRun } from '../../model/decision.ts';
 import type { Artifact, ArtifactRow, ArtifactVersion } from '../../model/entities.ts';
 import { toArtifact } from '../../model/represent.ts';
 import type { RunState } from '../../model/runState.ts';
+import type { ArtifactCatalog } from '../commands/artifactCatalog.ts';
+import { LINEAGE_OPTIONS, lineageOf } from '../commands/lineage.ts';
 import type {
   ArtifactBody,
+  ArtifactFilter,
   ArtifactListOptions,
   Artifacts,
   DeleteArtifactOptions,
+  ExpireOptions,
+  Lineage,
+  LineageOptions,
   Listing,
   OpenArtifactOptions,
   Page,
@@ -24,6 +32,7 @@ import type {
 } from '../contract.ts';
 import type { Blobs, ByteRange } from '../commands/blobs.ts';
 import { checkLimit, fromListCursor, PagedListing, toListCursor } from '../commands/listing.ts';
+import { refuseAborted } from '../commands/signal.ts';
 import type { RunWriter } from '../commands/writer.ts';
 
 const LIST_OPTIONS: ReadonlySet<string> = new Set<keyof ArtifactListOptions>([
@@ -36,16 +45,19 @@ const GET_OPTIONS: ReadonlySet<string> = new Set<keyof WhichVersion>(['version',
 const OPEN_OPTIONS: ReadonlySet<string> = new Set([...GET_OPTIONS, 'range']);
 const UPDATE_OPTIONS: ReadonlySet<string> = new Set([...GET_OPTIONS, 'ifVersion']);
 const DELETE_OPTIONS: ReadonlySet<string> = new Set([...UPDATE_OPTIONS, 'allVersions']);
+const EXPIRE_OPTIONS: ReadonlySet<string> = new Set<keyof ExpireOptions>(['dryRun', 'signal']);
 const RANGE: ReadonlySet<string> = new Set<keyof ByteRange>(['start', 'end']);
 
 /** `store.artifacts`, and `tx.artifacts` over a transaction's staging. */
 export class ArtifactManagementService implements Artifacts {
   readonly #writer: RunWriter;
   readonly #blobs: Blobs;
+  readonly #catalog: ArtifactCatalog;
 
-  constructor(writer: RunWriter, blobs: Blobs) {
+  constructor(writer: RunWriter, blobs: Blobs, catalog: ArtifactCatalog) {
     this.#writer = writer;
     this.#blobs = blobs;
+    this.#catalog = catalog;
   }
 
   async put(
@@ -118,6 +130,63 @@ export class ArtifactManagementService implements Artifacts {
         decideDeleteArtifact(state, runId, ref, allVersions, guardOf(options), context),
       () => undefined,
     );
+  }
+
+  query(filter: ArtifactFilter = {}): Listing<Artifact> {
+    return new PagedListing(filter, async (asked) => {
+      const after = fromListCursor('artifacts of all runs', asked.cursor);
+      const { found, next } = await this.#catalog.query(asked, after);
+      const items = found.map(({ runId, row }) => toArtifact(runId, row));
+      return {
+        items,
+        next: next === undefined ? null : toListCursor('artifacts of all runs', next),
+      };
+    });
+  }
+
+  async expire(options: ExpireOptions = {}): Promise<readonly ArtifactVersion[]> {
+    const { dryRun = false, signal } = checkObject(options, 'options', EXPIRE_OPTIONS);
+    if (!dryRun) this.#writer.refuseUnwritable();
+    const expired: ArtifactVersion[] = [];
+    for await (const page of this.#catalog.expired()) {
+      const free = page.filter(({ row }) => row.hold === null);
+      for (const runId of new Set(free.map((one) => one.runId))) {
+        refuseAborted(signal, 'expire');
+        const wanted = free.filter((one) => one.runId === runId).map(({ row }) => row);
+        const gone = dryRun ? wanted : await this.#expireIn(runId);
+        expired.push(...gone.map(({ name, version }) => ({ runId, name, version })));
+      }
+    }
+    return expired;
+  }
+
+  /** All of the run, whatever of it was found: what else has expired is not found again. */
+  async #expireIn(runId: string): Promise<readonly ArtifactRow[]> {
+    let gone: readonly ArtifactRow[] = [];
+    return this.#writer.write(
+      runId,
+      (state, context) => {
+        gone = [...state.liveArtifacts()].filter((row) => isExpired(row, context.at));
+        return decideExpireArtifacts(state, runId, context);
+      },
+      () => gone,
+    );
+  }
+
+  async lineage(runId: string, name: string, options: LineageOptions = {}): Promise<Lineage> {
+    const root = await this.#find(runId, refOf(name, options, LINEAGE_OPTIONS));
+    return lineageOf(toArtifact(runId, root), options, {
+      find: (version) => this.#findDeleted(version),
+      children: async (version) => {
+        const children = await this.#catalog.children(version);
+        return children.map(({ runId: id, row }) => toArtifact(id, row));
+      },
+    });
+  }
+
+  async #findDeleted({ runId, name, version }: ArtifactVersion): Promise<Artifact | undefined> {
+    const row = await this.#writer.read(runId, (state) => state.artifact(name, version));
+    return row && toArtifact(runId, row);
   }
 
   list(runId: string, options: ArtifactListOptions = {}): Listing<Artifact> {

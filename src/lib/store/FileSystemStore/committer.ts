@@ -2,7 +2,7 @@ import { isStoreError, StoreError } from '../../errors.ts';
 import type { Change } from '../../model/change.ts';
 import { checkId } from '../../model/check.ts';
 import type { Context } from '../../model/decision.ts';
-import type { RunRow } from '../../model/entities.ts';
+import type { ArtifactRow, RunRow } from '../../model/entities.ts';
 import { uuidv7 } from '../../model/ids.ts';
 import { EMPTY_RUN } from '../../model/represent.ts';
 import type { RunState } from '../../model/runState.ts';
@@ -202,29 +202,53 @@ export class Committer implements RunWriter {
   }
 }
 
-/** The index is told what its lists show: the run's own row, and the keys of its events. */
+/** The index is told what its lists show: the run's own row, its artifacts, the keys of its events. */
 export function indexRun(
   index: RunIndex,
   live: LiveRun,
   before: RunRow | undefined,
   changes: readonly Change[],
 ): void {
-  indexKeys(index, live.id, changes);
+  indexParts(index, live, changes);
   const row = live.durable.run;
   if (row === before) return;
   if (row === undefined) index.delete(live.id);
   else index.put(indexedRun(live, row));
 }
 
-/** The keys of events go with their run, and one of the same id may follow in the same commit. */
-export function indexKeys(index: RunIndex, runId: string, changes: readonly Change[]): void {
+/** The parts of a run go with it, and one of the same id may follow in the same commit. */
+export function indexParts(index: RunIndex, live: LiveRun, changes: readonly Change[]): void {
+  const { id } = live;
   for (const change of changes) {
-    if (change.runId !== runId) continue;
-    if (change.type === 'run.deleted') index.delete(runId);
-    if (change.type !== 'event.appended') continue;
-    const { idempotencyKey, seq } = change.event;
-    if (idempotencyKey !== null) index.putEventKey(runId, idempotencyKey, seq);
+    if (change.runId !== id) continue;
+    switch (change.type) {
+      case 'run.deleted':
+        index.delete(id);
+        break;
+      case 'event.appended': {
+        const { idempotencyKey, seq } = change.event;
+        if (idempotencyKey !== null) index.putEventKey(id, idempotencyKey, seq);
+        break;
+      }
+      case 'artifact.put':
+        indexArtifact(index, live, change.artifact);
+        break;
+      case 'artifact.updated':
+        indexArtifact(index, live, change);
+        break;
+      default:
+    }
   }
+}
+
+/** As it is now, which may be later than the change: the index is not told of what came between. */
+function indexArtifact(
+  index: RunIndex,
+  live: LiveRun,
+  { name, version }: Pick<ArtifactRow, 'name' | 'version'>,
+): void {
+  const row = live.durable.artifact(name, version);
+  if (row !== undefined) index.putArtifact(live.id, row);
 }
 
 export function indexedRun(live: LiveRun, row: RunRow) {

@@ -166,6 +166,9 @@ async function putStored(
     for await (const { key, seq } of runFiles.readKeys(runId, run.parts)) {
       index.putEventKey(runId, key, seq);
     }
+    if (run.artifacts === 0) return;
+    const { state } = await runFiles.readRows(runId, run.parts);
+    for (const row of [...state.artifacts.values()].flat()) index.putArtifact(runId, row);
   } catch (error) {
     const damage = asDamage(error, runFiles.folderOf(runId));
     if (damage === undefined) throw error;

@@ -1,7 +1,7 @@
 import type { Change } from '../../model/change.ts';
 import type { Finding } from '../contract.ts';
 import type { RunIndex } from '../index/RunIndex.ts';
-import { indexedRun, indexKeys, indexRun } from './committer.ts';
+import { indexedRun, indexParts, indexRun } from './committer.ts';
 import type { Journal } from './journal.ts';
 import { LiveRun } from './liveRun.ts';
 import type { LiveRuns } from './liveRuns.ts';
@@ -57,9 +57,9 @@ export async function replay(parts: ReplayParts, after: number, upTo: number): P
   return count;
 }
 
-/** The run file has this commit; an index that a crash set back may lack its event keys. */
+/** The run file has this commit; an index that a crash set back may lack its parts. */
 function catchUpIndex(index: RunIndex, live: LiveRun, changes: readonly Change[]): void {
-  indexKeys(index, live.id, changes);
+  indexParts(index, live, changes);
   const { run } = live.durable;
   const wasDeleted = changes.some(({ type, runId }) => type === 'run.deleted' && runId === live.id);
   if (wasDeleted && run !== undefined) index.put(indexedRun(live, run));

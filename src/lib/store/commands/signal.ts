@@ -1,3 +1,11 @@
+import { StoreError } from '../../errors.ts';
+
+/** `ABORTED` once the signal says so; `what` begins the message. */
+export function refuseAborted(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted !== true) return;
+  throw new StoreError('ABORTED', `${what} was aborted`, { cause: signal.reason });
+}
+
 /** Tells whoever waits that something happened; it says nothing of what, so nothing piles up. */
 export class Signal {
   readonly #waiting = new Set<() => void>();

@@ -1,8 +1,25 @@
-import { RUN_STATUSES, type RunRow, type RunStatus } from '../../model/entities.ts';
-import type { Finding, RunFilter } from '../contract.ts';
+import {
+  type ArtifactRow,
+  type ArtifactVersion,
+  RUN_STATUSES,
+  type RunRow,
+  type RunStatus,
+} from '../../model/entities.ts';
+import type { CataloguedArtifact } from '../commands/artifactCatalog.ts';
+import type { ArtifactFilter, Finding, RunFilter } from '../contract.ts';
+import type { ArtifactTables } from './artifactConditions.ts';
 import { IndexDatabase, type IndexIdentity } from './indexDatabase.ts';
 import { IndexUnusable } from './indexError.ts';
 import { fromColumns, type IndexedRun, rowFromText, RUN_COLUMNS } from './indexedRun.ts';
+import {
+  type ArtifactPage,
+  artifactPage,
+  ArtifactQuery,
+  childrenOf,
+  expiredArtifacts,
+  placeFromText,
+  type Statement,
+} from './queryArtifacts.ts';
 import { listRuns, runCursorAfter } from './listRuns.ts';
 import { type PendingRun, PendingRuns, type Stamp } from './pendingRuns.ts';
 import { RunWriter } from './runWriter.ts';
@@ -15,6 +32,16 @@ export interface OpenIndexOptions {
 }
 
 const EACH_ROWS = 500;
+
+const ARTIFACT_TABLES: ArtifactTables = {
+  dialect: 'sqlite',
+  artifacts: 'artifacts',
+  texts: 'artifact_texts',
+  numbers: 'artifact_numbers',
+  parents: 'artifact_parents',
+  runs: 'runs',
+  runTags: 'run_tags',
+};
 
 /**
  * Lists and queries of runs, over SQLite. It is derived and never the truth: `position` says how much
@@ -99,6 +126,11 @@ export class RunIndex implements Disposable {
     return this.#damages;
   }
 
+  /** Replaces what the index knows of this version. */
+  putArtifact(runId: string, row: ArtifactRow): void {
+    this.#pending.putArtifact(runId, row);
+  }
+
   putEventKey(runId: string, key: string, seq: number): void {
     this.#pending.putEventKey(runId, key, seq);
   }
@@ -126,7 +158,7 @@ export class RunIndex implements Disposable {
       for (const [runId, pending] of this.#pending.entries()) {
         if (rows >= rowsMax) break;
         keys = writeRun(writer, runId, pending, rowsMax - rows);
-        rows += 1 + keys.length;
+        rows += 1 + pending.artifacts.size + keys.length;
         if (keys.length < pending.keys.size) break;
         keys = [];
         runs++;
@@ -166,6 +198,27 @@ export class RunIndex implements Disposable {
     const found = this.#database.query(sql, params);
     const items = found.slice(0, limit).map(rowFromText);
     return { items, next: runCursorAfter(found, limit) };
+  }
+
+  /** Artifacts of all runs, newest first. `after`: as the page before told it. */
+  queryArtifacts(filter: ArtifactFilter, after: string | undefined): ArtifactPage {
+    const query = new ArtifactQuery(filter, ARTIFACT_TABLES, placeFromText(after));
+    const { probe } = query;
+    const counts = probe && this.#database.query(probe.sql, probe.params)[0];
+    const page = query.page(counts);
+    return artifactPage(page ? this.#database.query(page.sql, page.params) : [], query.limit);
+  }
+
+  /** It may be written meanwhile. */
+  expiredArtifacts(nowMs: number): AsyncIterable<readonly CataloguedArtifact[]> {
+    const ask = ({ sql, params }: Statement) => this.#database.query(sql, params);
+    return expiredArtifacts(nowMs, ARTIFACT_TABLES, ask);
+  }
+
+  childrenOf(version: ArtifactVersion): readonly CataloguedArtifact[] {
+    const { sql, params } = childrenOf(version, ARTIFACT_TABLES);
+    const rows = this.#database.query(sql, params);
+    return artifactPage(rows, rows.length).found;
   }
 
   counts(): Record<RunStatus, number> {
@@ -212,6 +265,7 @@ function writeRun(writer: RunWriter, runId: string, pending: PendingRun, room: n
   if (pending.deleted) writer.delete(runId);
   if (pending.run !== undefined) writer.put(pending.run);
   if (pending.damage !== undefined) writer.putDamage(runId, pending.damage);
+  for (const artifact of pending.artifacts.values()) writer.artifacts.put(runId, artifact);
   const keys: string[] = [];
   for (const [key, seq] of pending.keys) {
     if (keys.length >= room) break;

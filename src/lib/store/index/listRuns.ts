@@ -12,6 +12,7 @@ import type { Dialect } from '../../db.ts';
 import { RUN_STATUSES, type RunStatus } from '../../model/entities.ts';
 import { LIMITS } from '../../limits.ts';
 import type { RunFilter } from '../contract.ts';
+import { Binder } from './binder.ts';
 import { fromRunCursor, type RunPlace, toRunCursor } from './runCursor.ts';
 
 /**
@@ -65,15 +66,14 @@ export function listRuns(
   const tags = Object.entries(given.tags === undefined ? {} : checkTags(given.tags, 'filter.tags'));
   const isFew = given.parentRunId !== undefined || given.parentStepId !== undefined;
   const source = chooseSource(statuses, tags.length > 0 && !isFew, tables);
-  const conditions = [
-    ...equalities(given, binder),
-    ...times(given, source.order, binder),
-    ...tagConditions(tags, source, binder),
-  ];
-  const arms = armsOf(statuses, source, binder).map((arm) => {
-    const where = [...arm, ...conditions].join(' AND ');
-    return `SELECT ${COLUMNS(source.order)} FROM ${source.from}${where && ` WHERE ${where}`}`;
-  });
+  const conditions = [...equalities(given, binder), ...times(given, source.order, binder)];
+  const walks = walksOf(tags, source, binder);
+  const arms = armsOf(statuses, source, binder).flatMap((arm) =>
+    walks.map((walk) => {
+      const where = [...arm, ...conditions, ...walk].join(' AND ');
+      return `SELECT ${COLUMNS(source.order)} FROM ${source.from}${where && ` WHERE ${where}`}`;
+    }),
+  );
   const page = `${ORDER} LIMIT ${binder.bind(limit + 1)}`;
   const sql = `${merged(arms, page, tables.dialect)} ${page}`;
   return { sql, params: binder.params, limit };
@@ -207,31 +207,72 @@ function milliseconds(value: Date | undefined, path: string): number | undefined
   return value.getTime();
 }
 
-/** Of several tags the first is walked, and the others are looked up. */
-function tagConditions(
+/**
+ * What tags ask of a run. Of several the rarest is walked, which is known when the statement runs: SQLite
+ * is given its name then, PostgreSQL has an arm for each and leaves out the others, because it plans well
+ * for a tag only where that stands in the statement.
+ */
+function walksOf(
   wanted: readonly (readonly [string, string])[],
-  { order, tags, dialect }: Source,
+  source: Source,
   binder: Binder,
-): string[] {
-  const run = order === 't' ? 't.run' : 'r.n';
-  const apart = dialect === 'sqlite' ? '' : ` ${APART}`;
-  return wanted.map(([key, value], i) => {
-    const [k, v] = [binder.bind(key), binder.bind(value)];
-    if (i === 0 && order === 't') return `t.key = ${k} AND t.value = ${v}`;
-    return (
-      `EXISTS (SELECT 1 FROM ${tags} x WHERE x.key = ${k} AND x.value = ${v}` +
-      ` AND x.created_ms = ${order}.created_ms AND x.created_position = ${order}.created_position` +
-      ` AND x.run = ${run}${apart})`
-    );
-  });
+): string[][] {
+  const bound = wanted.map(([key, value]) => ({
+    key: binder.bind(key),
+    value: binder.bind(value),
+  }));
+  const lookups = bound.map((tag) => lookupOf(tag, source));
+  if (source.order === 'r') return [lookups];
+  const walked = ({ key, value }: BoundTag) => `t.key = ${key} AND t.value = ${value}`;
+  if (bound.length === 1) return [bound.map(walked)];
+  if (source.dialect === 'sqlite') {
+    return [[`(t.key, t.value) = (${rarestOf('c.key, c.value', bound, source)})`, ...lookups]];
+  }
+  const rarest = rarestOf('c.tag', bound, source);
+  return bound.map((tag, n) => [`(${rarest}) = ${n}`, walked(tag), ...lookups.toSpliced(n, 1)]);
 }
 
-class Binder {
-  readonly params: (string | number)[] = [];
+function lookupOf({ key, value }: BoundTag, { order, tags, dialect }: Source): string {
+  const run = order === 't' ? 't.run' : 'r.n';
+  const apart = dialect === 'sqlite' ? '' : ` ${APART}`;
+  return (
+    `EXISTS (SELECT 1 FROM ${tags} x WHERE x.key = ${key} AND x.value = ${value}` +
+    ` AND x.created_ms = ${order}.created_ms AND x.created_position = ${order}.created_position` +
+    ` AND x.run = ${run}${apart})`
+  );
+}
 
-  /** The placeholder that stands for `value`. */
-  bind(value: string | number): string {
-    this.params.push(value);
-    return `$${this.params.length}`;
-  }
+/** So many runs of a tag are counted to find the rarest: that costs less than a page. */
+const COUNTED = 200;
+
+/** Of the tag that the fewest runs have, as far as they are counted. */
+function rarestOf(columns: string, bound: readonly BoundTag[], source: Source): string {
+  const counts = bound.map(
+    (tag, n) =>
+      `SELECT ${n} AS tag, CAST(${tag.key} AS text) AS key, CAST(${tag.value} AS text) AS value,` +
+      ` (${countOf(tag, source)}) AS runs`,
+  );
+  return (
+    `WITH c AS (${counts.join(' UNION ALL ')}) SELECT ${columns} FROM c` +
+    // Without the `+` SQLite makes an index of the few counts.
+    ` WHERE +c.runs = (SELECT min(runs) FROM c) LIMIT 1`
+  );
+}
+
+/**
+ * Where PostgreSQL plans once for all values it takes a tag for rare, and would read all of its runs: so
+ * it is asked for what stands from the tag on, of which it takes no more than is counted.
+ */
+function countOf({ key, value }: BoundTag, { tags, dialect }: Source): string {
+  const isSqlite = dialect === 'sqlite';
+  const some =
+    `SELECT value FROM ${tags} WHERE key = ${key} AND value ${isSqlite ? '=' : '>='} ${value}` +
+    ` ORDER BY key, value LIMIT ${COUNTED}`;
+  return `SELECT count(*) FROM (${some}) AS s${isSqlite ? '' : ` WHERE s.value = ${value}`}`;
+}
+
+/** The placeholders of a tag. */
+interface BoundTag {
+  readonly key: string;
+  readonly value: string;
 }

@@ -1,3 +1,4 @@
+import type { ArtifactRow } from '../../model/entities.ts';
 import type { Finding } from '../contract.ts';
 import type { IndexedRun } from './indexedRun.ts';
 
@@ -8,6 +9,8 @@ export interface PendingRun {
   run: IndexedRun | undefined;
   damage: Finding | undefined;
   readonly keys: Map<string, number>;
+  /** Versions of artifacts, by name and version. */
+  readonly artifacts: Map<string, ArtifactRow>;
   /** Grows from entry to entry: the map's order. */
   readonly ordinal: number;
 }
@@ -43,6 +46,11 @@ export class PendingRuns {
     entry.run = undefined;
     entry.damage = undefined;
     entry.keys.clear();
+    entry.artifacts.clear();
+  }
+
+  putArtifact(runId: string, row: ArtifactRow): void {
+    this.#entry(runId).artifacts.set(`${row.version} ${row.name}`, row);
   }
 
   putDamage(runId: string, damage: Finding): void {
@@ -91,6 +99,7 @@ export class PendingRuns {
         entry.deleted = false;
         entry.run = undefined;
         entry.damage = undefined;
+        entry.artifacts.clear();
         for (const key of keys) entry.keys.delete(key);
       }
       break;
@@ -103,7 +112,14 @@ export class PendingRuns {
     let entry = this.#entries.get(runId);
     if (entry === undefined) {
       const ordinal = ++this.#ordinal;
-      entry = { deleted: false, run: undefined, damage: undefined, keys: new Map(), ordinal };
+      entry = {
+        deleted: false,
+        run: undefined,
+        damage: undefined,
+        keys: new Map(),
+        artifacts: new Map(),
+        ordinal,
+      };
       this.#entries.set(runId, entry);
     }
     return entry;

@@ -1,5 +1,6 @@
 import type { RunRow, RunStatus } from '../../model/entities.ts';
 import type { Finding } from '../contract.ts';
+import { ArtifactWriter } from './artifactWriter.ts';
 import type { Columns, IndexDatabase } from './indexDatabase.ts';
 import { type IndexedRun, partsToText, rowToText } from './indexedRun.ts';
 import { rowChecksum, type Value } from './rowChecksum.ts';
@@ -25,10 +26,12 @@ const UPDATE_MOVED = updateOf([...MOVED, ...REST]);
 /** Writes runs into the tables, inside a transaction of its caller. One is made for each. */
 export class RunWriter {
   readonly #database: IndexDatabase;
+  readonly artifacts: ArtifactWriter;
   readonly #counts = new Map<string, number>();
 
   constructor(database: IndexDatabase) {
     this.#database = database;
+    this.artifacts = new ArtifactWriter(database);
   }
 
   put(run: IndexedRun): void {
@@ -42,11 +45,12 @@ export class RunWriter {
     this.#update(known, run);
   }
 
-  /** With its tags, its event keys and its damage. Harmless when it is not there. */
+  /** With its tags, its event keys, its artifacts and its damage. Harmless when it is not there. */
   delete(runId: string): void {
     const known = this.#find(runId);
     this.#database.run('DELETE FROM event_keys WHERE run_id = ?', runId);
     this.#database.run('DELETE FROM damaged_runs WHERE run_id = ?', runId);
+    this.artifacts.deleteAll(runId);
     if (known === undefined) return;
     this.#untag(known);
     this.#count(known['status'] as RunStatus, -1);

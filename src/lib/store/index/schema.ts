@@ -1,5 +1,5 @@
 /** Raised when the tables change: an index of another format is deleted and built anew. */
-export const INDEX_FORMAT = 3;
+export const INDEX_FORMAT = 4;
 
 /**
  * Tables of the index. Times are milliseconds since 1970: unlike ISO text they compare right in every
@@ -61,6 +61,58 @@ CREATE TABLE run_tags (
   PRIMARY KEY (key, value, created_ms, created_position, run)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE artifacts (
+  n INTEGER PRIMARY KEY,
+  run_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  created_ms INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  media_type TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  expires_ms INTEGER,
+  deleted INTEGER NOT NULL,
+  data TEXT NOT NULL,
+  crc INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX artifacts_by_version ON artifacts (run_id, name, version);
+CREATE INDEX artifacts_by_creation ON artifacts (created_ms, id) WHERE deleted = 0;
+CREATE INDEX artifacts_by_name ON artifacts (name, created_ms, id) WHERE deleted = 0;
+CREATE INDEX artifacts_by_digest ON artifacts (digest, created_ms, id) WHERE deleted = 0;
+CREATE INDEX artifacts_by_media_type ON artifacts (media_type, created_ms, id) WHERE deleted = 0;
+CREATE INDEX artifacts_by_size ON artifacts (size) WHERE deleted = 0;
+CREATE INDEX artifacts_by_expiry ON artifacts (expires_ms)
+  WHERE deleted = 0 AND expires_ms IS NOT NULL;
+
+CREATE TABLE artifact_texts (
+  path TEXT NOT NULL,
+  value TEXT NOT NULL,
+  artifact INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (path, value, artifact)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX artifact_texts_by_artifact ON artifact_texts (artifact, path);
+
+CREATE TABLE artifact_numbers (
+  path TEXT NOT NULL,
+  value REAL NOT NULL,
+  artifact INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (path, value, artifact)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX artifact_numbers_by_artifact ON artifact_numbers (artifact, path);
+
+CREATE TABLE artifact_parents (
+  run_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  artifact INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (run_id, name, version, artifact)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX artifact_parents_by_artifact ON artifact_parents (artifact);
+
 CREATE TABLE event_keys (
   run_id TEXT NOT NULL,
   key TEXT NOT NULL,
@@ -89,7 +141,20 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('runs', 'runs_by_project', '100000 10000 2 2 2'),
   ('runs', 'runs_by_parent_run', '100000 20 2 2'),
   ('runs', 'runs_by_parent_step', '100000 5 2 2'),
-  ('run_tags', 'run_tags', '100000 20000 10000 2 2 1');
+  ('run_tags', 'run_tags', '100000 20000 10000 2 2 1'),
+  ('artifacts', 'artifacts_by_version', '100000 10 2 1'),
+  ('artifacts', 'artifacts_by_creation', '100000 2 1'),
+  ('artifacts', 'artifacts_by_name', '100000 1000 2 1'),
+  ('artifacts', 'artifacts_by_digest', '100000 2 2 1'),
+  ('artifacts', 'artifacts_by_media_type', '100000 10000 2 1'),
+  ('artifacts', 'artifacts_by_size', '100000 10'),
+  ('artifacts', 'artifacts_by_expiry', '100000 2'),
+  ('artifact_texts', 'artifact_texts', '500000 50000 1000 1'),
+  ('artifact_texts', 'artifact_texts_by_artifact', '500000 5 1'),
+  ('artifact_numbers', 'artifact_numbers', '500000 50000 10 1'),
+  ('artifact_numbers', 'artifact_numbers_by_artifact', '500000 5 1'),
+  ('artifact_parents', 'artifact_parents', '100000 100 10 5 1'),
+  ('artifact_parents', 'artifact_parents_by_artifact', '100000 2');
 ANALYZE sqlite_schema;
 `;
 // The statistics are given, not gathered: a plan then depends on the question alone, the same in a

@@ -17,6 +17,8 @@ export interface StoredRun {
   readonly row: RunRow;
   readonly position: number;
   readonly createdPosition: number;
+  /** How many versions of artifacts it has. */
+  readonly artifacts: number;
   /** Oldest first. */
   readonly parts: readonly RunPart[];
   /** Parts that a newer one has taken the place of: a crash came before their removal. */
@@ -154,6 +156,7 @@ export class Inventory {
       row: head.run,
       position,
       createdPosition,
+      artifacts: head.artifacts,
       parts: parts.map(({ part }) => part),
       obsolete: opened.filter((one) => !parts.includes(one)).map(({ part }) => part),
     };
