@@ -177,6 +177,7 @@ export function artifactQueryTests({ describe, it, expect, subject }: Suite): vo
         ['filter.size.min', { size: { min: -1 } }],
         ['filter.metadata.a.like', { metadata: { a: { like: 'x' } } }],
         ['filter.metadata.a', { metadata: { a: {} } }],
+        ['filter.metadata.a.exists', { metadata: { a: { exists: 'yes' } } }],
         ['filter.metadata.a.gt', { metadata: { a: { gt: true } } }],
         ['filter.metadata.a', { metadata: { a: { gt: 1, lt: 'b' } } }],
         ['filter.metadata.a.in', { metadata: { a: { in: [] } } }],

@@ -1,5 +1,5 @@
-import type { Artifact, ArtifactVersion, NewArtifact } from '../../index.ts';
-import { collect, refusal, type Suite, textOf, untyped } from './subject.ts';
+import type { Artifact, NewArtifact } from '../../index.ts';
+import { collect, refusal, type Suite, textOf } from './subject.ts';
 
 /** What becomes of an artifact once it is there. */
 export function artifactVersionTests({ describe, it, expect, subject }: Suite): void {

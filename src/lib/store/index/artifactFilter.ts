@@ -113,7 +113,9 @@ function ofMetadata(key: string, condition: MetadataCondition): readonly Conditi
     found.push(among(path, values, `${at}.in`));
   }
   found.push(...bounded(path, given, at));
-  if (given.exists !== undefined) found.push({ on: 'path', path, exists: given.exists === true });
+  const { exists } = given;
+  if (typeof exists === 'boolean') found.push({ on: 'path', path, exists });
+  else if (exists !== undefined) throw check.invalid(`${at}.exists`, 'must be true or false');
   if (found.length === 0) throw check.invalid(at, 'must say what to compare with');
   return found;
 }
