@@ -1,6 +1,12 @@
 export { connectDatabase } from './lib/db.ts';
 export type * from './lib/db.ts';
-export { type ErrorCode, ERROR_CODES, isStoreError, StoreError } from './lib/errors.ts';
+export {
+  type ErrorCode,
+  ERROR_CODES,
+  isStoreError,
+  StoreError,
+  type ValidationIssue,
+} from './lib/errors.ts';
 export { FILE_STORE_DEFAULTS, LIMITS } from './lib/limits.ts';
 export { describeDifference, Migrator, OWN_MIGRATIONS, ownMigrator } from './lib/migrations.ts';
 export type * from './lib/migrations.ts';
@@ -29,6 +35,8 @@ export {
 } from './lib/ports/fileSystem.ts';
 export { createMemoryFileSystem } from './lib/ports/memoryFileSystem.ts';
 export type { Random } from './lib/ports/random.ts';
+export { Registry, REGISTRY_LIMITS, REGISTRY_WORKFLOW } from './lib/registry.ts';
+export type * from './lib/registry.ts';
 export { openStore, repairStore } from './lib/store.ts';
 export type * from './lib/store/contract.ts';
 export type { FileStoreTuning, MigrateMode, OpenOptions } from './lib/store/options.ts';

@@ -55,6 +55,10 @@ export const EXIT_OF_CODE: Readonly<Record<ErrorCode, number>> = {
   SCHEMA_OUTDATED: EXIT.refused,
   SCHEMA_TOO_NEW: EXIT.refused,
   SCHEMA_DRIFTED: EXIT.refused,
+  VERSION_EXISTS: EXIT.refused,
+  INVALID_INPUT: EXIT.usage,
+  INVALID_OUTPUT: EXIT.usage,
+  VALIDATOR_MISSING: EXIT.refused,
   ABORTED: EXIT.failed,
 };
 

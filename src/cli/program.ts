@@ -6,6 +6,7 @@ import { events } from './commands/events.ts';
 import { ls } from './commands/ls.ts';
 import { migrate } from './commands/migrate.ts';
 import { record } from './commands/record.ts';
+import { registry } from './commands/registry.ts';
 import { repair } from './commands/repair.ts';
 import { resume } from './commands/resume.ts';
 import { show } from './commands/show.ts';
@@ -30,6 +31,7 @@ const VERBS: readonly Verb[] = [
   repair,
   stats,
   migrate,
+  registry,
 ];
 
 /** Runs `holdfast` with these arguments and gives the exit code. It never rejects. */

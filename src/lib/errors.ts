@@ -9,7 +9,7 @@ interface ErrorMeaning {
 export const ERROR_CODES = {
   NOT_FOUND: {
     retryable: false,
-    meaning: 'The run, step, event or artifact is not in this store.',
+    meaning: 'The run, step, event, artifact or definition is not in this store.',
     remedy: 'Check the id, and the store that was opened.',
   },
   ALREADY_EXISTS: {
@@ -193,6 +193,26 @@ export const ERROR_CODES = {
     meaning: 'The schema is not as the migrations left it.',
     remedy: 'Undo the change; or accept it with `holdfast migrate repair --accept-drift`.',
   },
+  VERSION_EXISTS: {
+    retryable: false,
+    meaning: 'This version of a definition is published with another content.',
+    remedy: 'Publish it under a new version: a published one never changes.',
+  },
+  INVALID_INPUT: {
+    retryable: false,
+    meaning: 'An input does not fit the schema of its definition; `issues` say where.',
+    remedy: 'Correct the input at the paths of the issues.',
+  },
+  INVALID_OUTPUT: {
+    retryable: false,
+    meaning: 'An output does not fit the schema of its definition; `issues` say where.',
+    remedy: 'Correct what makes it; or publish a version that allows it.',
+  },
+  VALIDATOR_MISSING: {
+    retryable: false,
+    meaning: 'This process lacks what checks a value: the code of a schema, or `new Function`.',
+    remedy: 'Hand in the schema by `registry.provideSchemas`, or publish a JSON Schema.',
+  },
   ABORTED: {
     retryable: true,
     meaning: "The caller's signal ended a wait.",
@@ -202,10 +222,19 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** One thing that is wrong with a value. */
+export interface ValidationIssue {
+  /** Where, as a JSON Pointer (RFC 6901): `/items/0/name`; empty for the value as a whole. */
+  readonly path: string;
+  readonly message: string;
+}
+
 export interface StoreErrorDetails {
   /** The id of the run, step or artifact of which the error speaks. */
   readonly id?: string;
   readonly cause?: unknown;
+  /** All that is wrong with the value that was refused. */
+  readonly issues?: readonly ValidationIssue[];
 }
 
 const BRAND = Symbol.for('holdfast.StoreError');
@@ -217,6 +246,8 @@ export class StoreError extends Error {
   /** Whether the same call may succeed later without a change by the caller. */
   readonly retryable: boolean;
   readonly id: string | undefined;
+  /** Of `INVALID_INPUT` and `INVALID_OUTPUT`. */
+  readonly issues: readonly ValidationIssue[] | undefined;
   readonly [BRAND] = true;
 
   constructor(code: ErrorCode, message: string, details: StoreErrorDetails = {}) {
@@ -224,6 +255,7 @@ export class StoreError extends Error {
     this.code = code;
     this.retryable = ERROR_CODES[code].retryable;
     this.id = details.id;
+    this.issues = details.issues;
   }
 }
 
