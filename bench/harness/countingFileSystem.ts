@@ -36,6 +36,9 @@ export function countingFileSystem(): {
     stat: (path) => realFileSystem.stat(path),
     lstat: (path) => realFileSystem.lstat(path),
     chmod: (path, mode) => realFileSystem.chmod(path, mode),
+    symlink: (target, path) => realFileSystem.symlink(target, path),
+    readlink: (path) => realFileSystem.readlink(path),
+    realpath: (path) => realFileSystem.realpath(path),
     async open(path, flags, mode) {
       counts.opens += 1;
       return countingHandle(await realFileSystem.open(path, flags, mode), counts);

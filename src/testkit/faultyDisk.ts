@@ -130,6 +130,12 @@ export class FaultyDisk implements FileSystem {
   lstat: FileSystem['lstat'] = (path) => this.#do('lstat', path, {}, () => this.#inner.lstat(path));
   chmod: FileSystem['chmod'] = (path, mode) =>
     this.#do('chmod', path, {}, () => this.#inner.chmod(path, mode));
+  symlink: FileSystem['symlink'] = (target, path) =>
+    this.#do('symlink', path, {}, () => this.#inner.symlink(target, path));
+  readlink: FileSystem['readlink'] = (path) =>
+    this.#do('readlink', path, {}, () => this.#inner.readlink(path));
+  realpath: FileSystem['realpath'] = (path) =>
+    this.#do('realpath', path, {}, () => this.#inner.realpath(path));
 
   async #do<T>(
     op: PortOperation,

@@ -43,6 +43,10 @@ export class MortalFileSystem implements FileSystem {
   stat: FileSystem['stat'] = (path) => this.#do(() => this.#inner.stat(path));
   lstat: FileSystem['lstat'] = (path) => this.#do(() => this.#inner.lstat(path));
   chmod: FileSystem['chmod'] = (path, mode) => this.#do(() => this.#inner.chmod(path, mode));
+  symlink: FileSystem['symlink'] = (target, path) =>
+    this.#do(() => this.#inner.symlink(target, path));
+  readlink: FileSystem['readlink'] = (path) => this.#do(() => this.#inner.readlink(path));
+  realpath: FileSystem['realpath'] = (path) => this.#do(() => this.#inner.realpath(path));
 
   async #do<T>(work: () => Promise<T>): Promise<T> {
     if (this.#isDead) throw Object.assign(new Error('EIO: the process is dead'), { code: 'EIO' });

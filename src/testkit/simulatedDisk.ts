@@ -85,8 +85,9 @@ export class SimulatedDisk {
     const disk = new SimulatedDisk(options);
     for (const event of events) disk.#record(event);
     await putImage(disk.#inner, visible(disk.surface));
-    for (const inode of disk.surface.inodes.keys()) {
-      disk.#names.know(inode, visibleNames(disk.surface, inode));
+    for (const [inode, found] of disk.surface.inodes) {
+      const link = found.what === 'link' ? found.target : undefined;
+      disk.#names.know(inode, visibleNames(disk.surface, inode), link);
     }
     return disk;
   }

@@ -13,6 +13,9 @@ export class FaultyFileSystem implements FileSystem {
   readonly stat: FileSystem['stat'] = fs.stat;
   readonly lstat: FileSystem['lstat'] = fs.lstat;
   readonly chmod: FileSystem['chmod'] = fs.chmod;
+  readonly symlink: FileSystem['symlink'] = fs.symlink;
+  readonly readlink: FileSystem['readlink'] = fs.readlink;
+  readonly realpath: FileSystem['realpath'] = fs.realpath;
 
   async open(path: string, flags?: string | number, mode?: number): Promise<FileHandle> {
     const handle = await fs.open(path, flags, mode);

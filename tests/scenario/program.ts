@@ -15,6 +15,8 @@ export interface Program {
 
 const SURFACE = pathToFileURL(join(ROOT, 'src/index.ts')).href;
 
+const FILES = pathToFileURL(join(ROOT, 'src/files.ts')).href;
+
 /**
  * Runs a program that imports `holdfast` as if it were installed, in a process of its own, and returns
  * what it printed, as JSON. Rejects when it fails, or says anything on standard error.
@@ -42,10 +44,12 @@ async function mapping(folder: string, places: Program['places']): Promise<strin
     hooks,
     `import { registerHooks } from 'node:module';
     registerHooks({
-      resolve: (name, context, next) =>
-        name === 'holdfast'
+      resolve: (name, context, next) => {
+        if (name === 'holdfast/files') return { url: '${FILES}', shortCircuit: true };
+        return name === 'holdfast'
           ? { url: '${pathToFileURL(library).href}', shortCircuit: true }
-          : next(name, context),
+          : next(name, context);
+      },
     });`,
   );
   return pathToFileURL(hooks).href;

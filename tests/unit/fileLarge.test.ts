@@ -129,5 +129,8 @@ function bound(fs: FileWorld['fs']): FileWorld['fs'] {
     stat: (path) => fs.stat(path),
     lstat: (path) => fs.lstat(path),
     chmod: (path, mode) => fs.chmod(path, mode),
+    symlink: (target, path) => fs.symlink(target, path),
+    readlink: (path) => fs.readlink(path),
+    realpath: (path) => fs.realpath(path),
   };
 }

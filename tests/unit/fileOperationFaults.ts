@@ -68,6 +68,9 @@ export function faulty(inner: FileSystem, plan: FaultPlan): Faults {
     stat: async (path) => after(strike('stat'), () => inner.stat(path)),
     lstat: async (path) => after(strike('lstat'), () => inner.lstat(path)),
     chmod: async (path, mode) => after(strike('chmod'), () => inner.chmod(path, mode)),
+    symlink: async (target, path) => after(strike('symlink'), () => inner.symlink(target, path)),
+    readlink: async (path) => after(strike('readlink'), () => inner.readlink(path)),
+    realpath: async (path) => after(strike('realpath'), () => inner.realpath(path)),
   };
   return {
     fs,

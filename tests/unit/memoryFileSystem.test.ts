@@ -214,6 +214,79 @@ const scripts: Record<string, readonly Step[]> = {
     (fs, at) => fs.chmod(at('full'), 0o600),
     names,
   ],
+  'links are made, read, followed and kept': [
+    (fs, at) => fs.mkdir(at('f/inner'), { recursive: true, mode: 0o700 }),
+    (fs, at) => put(fs, at('f/a'), 'A'),
+    (fs, at) => fs.symlink('f', at('link')),
+    (fs, at) => fs.symlink('', at('empty')),
+    (fs, at) => fs.symlink('f', at('link')),
+    (fs, at) => fs.symlink('f', at('no/link')),
+    (fs, at) => fs.readlink(at('link')),
+    (fs, at) => fs.readlink(at('f')),
+    (fs, at) => fs.readlink(at('no')),
+    (fs, at) => look(fs, at('link')),
+    async (fs, at) => {
+      const stat = await fs.lstat(at('link'));
+      return [stat.isSymbolicLink(), stat.isDirectory(), stat.size, stat.mode & 0o777];
+    },
+    (fs, at) => get(fs, at('link/a')),
+    (fs, at) => fs.readdir(at('link')).then((all) => all.toSorted()),
+    (fs, at) => fs.mkdir(at('link/made')),
+    (fs, at) => fs.mkdir(at('link/x/y'), { recursive: true }),
+    (fs, at) => fs.mkdir(at('link')),
+    (fs, at) => fs.mkdir(at('link/a/b'), { recursive: true }),
+    (fs, at) => fs.rmdir(at('link')),
+    (fs, at) => fs.symlink('../../f/a', at('f/inner/up')),
+    (fs, at) => get(fs, at('link/inner/up')),
+    (fs, at) => fs.chmod(at('f/inner/up'), 0o640),
+    (fs, at) => look(fs, at('f/a')),
+    (fs, at) => fs.symlink(at('f/inner'), at('far')),
+    (fs, at) => get(fs, at('far/up')),
+    async (fs, at) => (await fs.realpath(at('far/up'))).endsWith('/f/a'),
+    async (fs, at) => (await fs.realpath(at('far'))) === at('f/inner'),
+    (fs, at) => fs.realpath(at('no')),
+    (fs, at) => fs.symlink('nowhere', at('dangling')),
+    (fs, at) => fs.realpath(at('dangling')),
+    (fs, at) => fs.stat(at('dangling')),
+    (fs, at) => fs.open(at('dangling')),
+    (fs, at) => fs.open(at('dangling'), 'wx'),
+    (fs, at) => fs.open(at('dangling'), OPEN.createNew),
+    (fs, at) => fs.open(at('link'), OPEN.realFolder),
+    (fs, at) => using(fs.open(at('link'), OPEN.folder), (handle) => handle.sync()),
+    (fs, at) => fs.open(at('far/up'), OPEN.durableWrite),
+    (fs, at) => put(fs, at('dangling'), 'N'),
+    (fs, at) => get(fs, at('nowhere')),
+    (fs, at) => fs.symlink('two', at('one')),
+    (fs, at) => fs.symlink('one', at('two')),
+    (fs, at) => fs.stat(at('one')),
+    (fs, at) => fs.open(at('one/a'), 'w'),
+    (fs, at) => fs.link(at('link'), at('second')),
+    (fs, at) => fs.readlink(at('second')),
+    (fs, at) => fs.rename(at('second'), at('third')),
+    (fs, at) => fs.rename(at('third'), at('f')),
+    (fs, at) => fs.rename(at('f'), at('third')),
+    (fs, at) => fs.rename(at('third'), at('f/a')),
+    (fs, at) => fs.readlink(at('f/a')),
+    (fs, at) => fs.unlink(at('link')),
+    (fs, at) => fs.symlink('f/..', at('back')),
+    (fs, at) => fs.readdir(at('back')).then((all) => all.toSorted()),
+    names,
+  ],
+  'every file has a number of its own, and a time that changes with it': [
+    async (fs, at) => {
+      await put(fs, at('a'), 'A');
+      const first = await fs.stat(at('a'));
+      await fs.rename(at('a'), at('b'));
+      await fs.symlink('b', at('link'));
+      const [renamed, link] = [await fs.stat(at('b')), await fs.lstat(at('link'))];
+      await put(fs, at('a'), 'A');
+      const other = await fs.stat(at('a'));
+      const followed = await using(fs.open(at('link')), (handle) => handle.stat());
+      return [renamed, other, link, followed].map(
+        ({ dev, ino }) => dev === first.dev && ino === first.ino,
+      );
+    },
+  ],
   'an open file goes on when its name is gone': [
     async (fs, at) => {
       await put(fs, at('a'), 'kept');

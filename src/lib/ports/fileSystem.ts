@@ -19,6 +19,12 @@ export interface FileSystem {
   stat(path: string): Promise<FileStat>;
   lstat(path: string): Promise<FileStat>;
   chmod(path: string, mode: number): Promise<void>;
+  /** Makes a link at `path` that holds the text `target`, whatever that leads to. */
+  symlink(target: string, path: string): Promise<void>;
+  /** The text of a link. */
+  readlink(path: string): Promise<string>;
+  /** The one absolute path that no link is part of. */
+  realpath(path: string): Promise<string>;
 }
 
 export interface FileHandle {
@@ -45,6 +51,14 @@ export interface FileHandle {
 export interface FileStat {
   readonly size: number;
   readonly mode: number;
+  /**
+   * `dev` and `ino` together are one file as long as somebody has it open; a number may be given anew
+   * after that. 0 where a file system has none; rounded where it is above 2^53 (Windows).
+   */
+  readonly dev: number;
+  readonly ino: number;
+  /** When its bytes were last changed, milliseconds since 1970. It proves nothing (W12). */
+  readonly mtimeMs: number;
   isFile(): boolean;
   isDirectory(): boolean;
   isSymbolicLink(): boolean;
@@ -61,6 +75,10 @@ export const OPEN = {
   /** A write resolves when its bytes are durable. */
   durableWrite: constants.O_RDWR | (constants.O_DSYNC ?? 0) | (constants.O_NOFOLLOW ?? 0),
   folder: constants.O_RDONLY | (constants.O_DIRECTORY ?? 0),
+  /** A file that is read, and no link to one. */
+  realFile: constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0),
+  /** A folder and no link to one. */
+  realFolder: constants.O_RDONLY | (constants.O_DIRECTORY ?? 0) | (constants.O_NOFOLLOW ?? 0),
 } as const;
 
 /**

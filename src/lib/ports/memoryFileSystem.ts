@@ -2,12 +2,13 @@ import { posix } from 'node:path';
 import type { FileHandle, FileStat, FileSystem } from './fileSystem.ts';
 import { type OpenFlags, parseFlags } from './memoryFileSystem/flags.ts';
 import { MemoryFile } from './memoryFileSystem/memoryFile.ts';
-import { FileNode, FolderNode, type Node, statOf } from './memoryFileSystem/node.ts';
+import { FileNode, FolderNode, LinkNode, type Node, statOf } from './memoryFileSystem/node.ts';
 import { type Call, fail, partsOf, type Place, Tree } from './memoryFileSystem/tree.ts';
 
 /**
  * A file system of its own in memory, empty at first: it answers as `node:fs/promises` does on Linux,
- * errors included. Permissions are kept and not enforced; there are no symbolic links and no umask.
+ * errors included. Permissions are kept and not enforced, and there is no umask. `mtimeMs` counts the
+ * changes of a file. `..` in a path is taken literally, before links are followed.
  */
 export function createMemoryFileSystem(): FileSystem {
   return new MemoryFileSystem();
@@ -19,7 +20,8 @@ class MemoryFileSystem implements FileSystem {
   async open(path: string, flags: string | number = 'r', mode = 0o666): Promise<FileHandle> {
     const call = { syscall: 'open', path };
     const wanted = parseFlags(flags);
-    const place = this.#tree.place(path, call);
+    const isKept = wanted.noFollow || (wanted.create && wanted.exclusive);
+    const place = this.#tree.place(path, call, isKept ? 'keep' : 'follow');
     return new MemoryFile(openNode(place, wanted, mode, call), wanted);
   }
 
@@ -32,13 +34,13 @@ class MemoryFileSystem implements FileSystem {
     if (options.recursive === true) return this.#makeAll(path, mode, call);
     const { folder, name, node } = this.#tree.place(path, call);
     if (node !== undefined) throw fail('EEXIST', call);
-    folder.entries.set(name, new FolderNode(mode));
+    folder.set(name, new FolderNode(mode));
     return undefined;
   }
 
   async readdir(path: string): Promise<string[]> {
     const call = { syscall: 'scandir', path };
-    return [...asFolder(this.#tree.node(path, call), call).entries.keys()];
+    return [...asFolder(this.#tree.node(path, call, 'follow'), call).entries.keys()];
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -49,8 +51,8 @@ class MemoryFileSystem implements FileSystem {
     // Two names of one file, or a name and itself: nothing happens, and both stay.
     if (target.node === node) return;
     checkReplace(node, target, call);
-    source.folder.entries.delete(source.name);
-    target.folder.entries.set(target.name, node);
+    source.folder.remove(source.name);
+    target.folder.set(target.name, node);
   }
 
   async link(existing: string, path: string): Promise<void> {
@@ -59,14 +61,14 @@ class MemoryFileSystem implements FileSystem {
     const target = this.#tree.place(path, call);
     if (target.node !== undefined) throw fail('EEXIST', call);
     if (node.kind === 'folder') throw fail('EPERM', call);
-    target.folder.entries.set(target.name, node);
+    target.folder.set(target.name, node);
   }
 
   async unlink(path: string): Promise<void> {
     const call = { syscall: 'unlink', path };
     if (this.#tree.node(path, call).kind === 'folder') throw fail('EISDIR', call);
     const { folder, name } = this.#tree.place(path, call);
-    folder.entries.delete(name);
+    folder.remove(name);
   }
 
   async rmdir(path: string): Promise<void> {
@@ -74,11 +76,11 @@ class MemoryFileSystem implements FileSystem {
     const removed = asFolder(this.#tree.node(path, call), call);
     if (removed.entries.size > 0) throw fail('ENOTEMPTY', call);
     const { folder, name } = this.#tree.place(path, call);
-    folder.entries.delete(name);
+    folder.remove(name);
   }
 
   async stat(path: string): Promise<FileStat> {
-    return statOf(this.#tree.node(path, { syscall: 'stat', path }));
+    return statOf(this.#tree.node(path, { syscall: 'stat', path }, 'follow'));
   }
 
   async lstat(path: string): Promise<FileStat> {
@@ -86,7 +88,29 @@ class MemoryFileSystem implements FileSystem {
   }
 
   async chmod(path: string, mode: number): Promise<void> {
-    this.#tree.node(path, { syscall: 'chmod', path }).mode = mode & 0o7777;
+    this.#tree.node(path, { syscall: 'chmod', path }, 'follow').mode = mode & 0o7777;
+  }
+
+  async symlink(target: string, path: string): Promise<void> {
+    const call = { syscall: 'symlink', path: target, dest: path };
+    const { folder, name, node } = this.#tree.place(path, call);
+    if (target === '') throw fail('ENOENT', call);
+    if (node !== undefined) throw fail('EEXIST', call);
+    folder.set(name, new LinkNode(target));
+  }
+
+  async readlink(path: string): Promise<string> {
+    const call = { syscall: 'readlink', path };
+    const node = this.#tree.node(path, call);
+    if (node.kind !== 'link') throw fail('EINVAL', call);
+    return node.target;
+  }
+
+  async realpath(path: string): Promise<string> {
+    const call = { syscall: 'realpath', path };
+    const { folder, name, node } = this.#tree.place(path, call, 'follow');
+    if (node === undefined) throw fail('ENOENT', call);
+    return node.kind === 'folder' ? node.path : posix.join(folder.path, name);
   }
 
   /** Returns the first folder that was made. */
@@ -95,27 +119,35 @@ class MemoryFileSystem implements FileSystem {
     let folder = this.#tree.root;
     let first: string | undefined;
     for (const [n, part] of parts.entries()) {
+      const at = posix.join('/', ...parts.slice(0, n + 1));
       let node = folder.entries.get(part);
-      if (node?.kind === 'file') throw fail(n === parts.length - 1 ? 'EEXIST' : 'ENOTDIR', call);
+      if (node?.kind === 'link') node = this.#tree.node(at, call, 'follow');
       if (node === undefined) {
         node = new FolderNode(mode);
-        folder.entries.set(part, node);
-        first ??= posix.join('/', ...parts.slice(0, n + 1));
+        folder.set(part, node);
+        first ??= at;
       }
+      if (node.kind !== 'folder') throw fail(n === parts.length - 1 ? 'EEXIST' : 'ENOTDIR', call);
       folder = node;
     }
     return first;
   }
 }
 
-function openNode({ folder, name, node }: Place, flags: OpenFlags, mode: number, call: Call): Node {
+function openNode(
+  { folder, name, node }: Place,
+  flags: OpenFlags,
+  mode: number,
+  call: Call,
+): FileNode | FolderNode {
   if (node === undefined) {
     if (!flags.create) throw fail('ENOENT', call);
     const made = new FileNode(mode & 0o7777);
-    folder.entries.set(name, made);
+    folder.set(name, made);
     return made;
   }
   if (flags.create && flags.exclusive) throw fail('EEXIST', call);
+  if (node.kind === 'link') throw fail(flags.folderOnly ? 'ENOTDIR' : 'ELOOP', call);
   if (node.kind === 'folder') {
     if (flags.write || flags.create) throw fail('EISDIR', call);
     return node;
@@ -126,7 +158,7 @@ function openNode({ folder, name, node }: Place, flags: OpenFlags, mode: number,
 }
 
 function asFolder(node: Node, call: Call): FolderNode {
-  if (node.kind === 'file') throw fail('ENOTDIR', call);
+  if (node.kind !== 'folder') throw fail('ENOTDIR', call);
   return node;
 }
 
@@ -134,8 +166,9 @@ function asFolder(node: Node, call: Call): FolderNode {
 function checkReplace(moved: Node, { folder, node }: Place, call: Call): void {
   if (moved.kind === 'folder') {
     if (moved.holds(folder)) throw fail('EINVAL', call);
-    if (node?.kind === 'file') throw fail('ENOTDIR', call);
-    if (node !== undefined && node.entries.size > 0) throw fail('ENOTEMPTY', call);
+    if (node === undefined) return;
+    if (node.kind !== 'folder') throw fail('ENOTDIR', call);
+    if (node.entries.size > 0) throw fail('ENOTEMPTY', call);
   } else if (node?.kind === 'folder') {
     throw fail('EISDIR', call);
   }

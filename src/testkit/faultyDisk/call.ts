@@ -15,7 +15,10 @@ export type PortOperation =
   | 'rmdir'
   | 'stat'
   | 'lstat'
-  | 'chmod';
+  | 'chmod'
+  | 'symlink'
+  | 'readlink'
+  | 'realpath';
 
 /** One call of the file-system port. */
 export interface PortCall {

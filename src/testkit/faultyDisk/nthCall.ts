@@ -17,6 +17,8 @@ const LEAVES_ALL_AS_IT_WAS: ReadonlySet<PortOperation> = new Set([
   'fstat',
   'stat',
   'lstat',
+  'readlink',
+  'realpath',
 ]);
 
 /** Makes the nth call of a `FaultyDisk` fail: hand `decide` to its `fault`. */

@@ -7,6 +7,8 @@ export interface DiskImage {
   /** From the outside in; without `/`. */
   readonly folders: readonly string[];
   readonly files: ReadonlyMap<string, Buffer>;
+  /** Texts of symbolic links; absent where there are none. */
+  readonly links?: ReadonlyMap<string, string>;
 }
 
 /** What became of each pending item, by its event; one that is not named was lost. */
@@ -20,7 +22,7 @@ export function visible(surface: Surface): DiskImage {
   return imageOf(surface, new Map(surface.pending.map(({ n }) => [n, 'whole'] as const)));
 }
 
-/** The names in a folder as processes see them; `undefined` for a file. */
+/** The names in a folder as processes see them; `undefined` for anything else. */
 export function visibleNames(
   surface: Surface,
   inode: number,
@@ -45,9 +47,14 @@ export function imageOf(surface: Surface, fate: Fate): DiskImage {
   }
   const folders: string[] = [];
   const files = new Map<string, Buffer>();
+  const links = new Map<string, string>();
   const visit = (inode: number, path: string): void => {
     const found = surface.inodes.get(inode);
     const items = kept.get(inode) ?? [];
+    if (found?.what === 'link') {
+      links.set(path, found.target);
+      return;
+    }
     if (found?.what === 'file') {
       files.set(path, contentOf(found.durable, items, fate));
       return;
@@ -60,7 +67,7 @@ export function imageOf(surface: Surface, fate: Fate): DiskImage {
     }
   };
   visit(0, '');
-  return { folders, files };
+  return { folders, files, ...(links.size > 0 && { links }) };
 }
 
 function contentOf(durable: Buffer, items: readonly Pending[], fate: Fate): Buffer {
@@ -77,8 +84,9 @@ function contentOf(durable: Buffer, items: readonly Pending[], fate: Fate): Buff
 const digests = new WeakMap<Buffer, string>();
 
 /** The same for two images exactly when their names and bytes are the same. */
-export function keyOf({ folders, files }: DiskImage): string {
+export function keyOf({ folders, files, links = new Map() }: DiskImage): string {
   const lines = [...folders];
+  for (const [path, target] of links) lines.push(`${path} -> ${target}`);
   for (const [path, content] of files) {
     let digest = digests.get(content);
     if (digest === undefined) digests.set(content, (digest = hash('sha1', content, 'base64')));
@@ -98,23 +106,27 @@ export async function putImage(fs: FileSystem, image: DiskImage): Promise<void> 
     if (content.length > 0) await handle.write(content, 0, content.length, 0);
     await handle.close();
   }
+  for (const [path, target] of image.links ?? []) await fs.symlink(target, path);
 }
 
 /** All that a file system shows. */
 export async function takeImage(fs: FileSystem): Promise<DiskImage> {
   const folders: string[] = [];
   const files = new Map<string, Buffer>();
+  const links = new Map<string, string>();
   const visit = async (at: string): Promise<void> => {
     for (const name of (await fs.readdir(at)).toSorted()) {
       const path = at === '/' ? `/${name}` : `${at}/${name}`;
-      if ((await fs.stat(path)).isDirectory()) {
+      const stat = await fs.lstat(path);
+      if (stat.isSymbolicLink()) links.set(path, await fs.readlink(path));
+      else if (stat.isDirectory()) {
         folders.push(path);
         await visit(path);
       } else files.set(path, await contentAt(fs, path));
     }
   };
   await visit('/');
-  return { folders, files };
+  return { folders, files, ...(links.size > 0 && { links }) };
 }
 
 async function contentAt(fs: FileSystem, path: string): Promise<Buffer> {

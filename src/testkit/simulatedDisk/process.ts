@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { dirname } from 'node:path/posix';
-import type { FileHandle, FileStat, FileSystem } from '../../index.ts';
+import type { FileHandle, FileSystem } from '../../index.ts';
 import type { SeededRandom } from '../seededRandom.ts';
 import { failure } from './failure.ts';
-import type { Names } from './names.ts';
+import type { Made, Names } from './names.ts';
 import { OpenFile } from './openFile.ts';
 import type { DiskEvent } from './surface.ts';
 
@@ -82,9 +82,10 @@ export class Process implements FileSystem {
     const call = { op: 'open', path, flags };
     return this.#do(call, async () => {
       const { inner, names, record } = this.context;
-      const before = names.find(path);
       const handle = await inner.open(path, flags, mode);
-      const inode = before ?? this.#make(path, 'file');
+      const place = names.resolve(path, 'follow');
+      const before = names.find(place);
+      const inode = before ?? this.#make(place, { what: 'file' });
       const number = typeof flags === 'number' ? flags : 0;
       const truncates = typeof flags === 'number' ? number & constants.O_TRUNC : flags[0] === 'w';
       if (before !== undefined && truncates) record({ kind: 'truncate', inode, length: 0 });
@@ -96,22 +97,24 @@ export class Process implements FileSystem {
   mkdir: FileSystem['mkdir'] = (path, options) =>
     this.#do({ op: 'mkdir', path }, async () => {
       const { inner, names } = this.context;
-      if (options?.recursive === true && names.find(dirname(path)) === undefined) {
+      const above = names.resolve(dirname(path), 'follow');
+      if (options?.recursive === true && names.find(above) === undefined) {
         throw failure('ENOSYS', { op: 'mkdir', path }, 'make one folder at a time');
       }
-      const isNew = names.find(path) === undefined;
       const made = await inner.mkdir(path, options);
-      if (isNew) this.#make(path, 'folder');
+      const place = names.resolve(path);
+      if (names.find(place) === undefined) this.#make(place, { what: 'folder' });
       return made;
     });
 
   rename: FileSystem['rename'] = (path, to) =>
     this.#do({ op: 'rename', path, to }, async () => {
       const { inner, names, record } = this.context;
-      const [moved, replaced] = [names.find(path), names.find(to)];
       await inner.rename(path, to);
+      const [old, given] = [names.resolve(path), names.resolve(to)];
+      const [moved, replaced] = [names.find(old), names.find(given)];
       if (moved === undefined || moved === replaced) return;
-      const [source, target] = [names.place(path), names.place(to)];
+      const [source, target] = [names.place(old), names.place(given)];
       names.set(source.folder, source.name, undefined);
       names.set(target.folder, target.name, moved);
       const gone = [source.name, undefined] as const;
@@ -128,7 +131,7 @@ export class Process implements FileSystem {
   link: FileSystem['link'] = (path, to) =>
     this.#do({ op: 'link', path, to }, async () => {
       await this.context.inner.link(path, to);
-      this.#name(to, this.context.names.find(path));
+      this.#name(to, this.context.names.find(this.context.names.resolve(path)));
     });
 
   unlink: FileSystem['unlink'] = (path) =>
@@ -146,27 +149,37 @@ export class Process implements FileSystem {
   readdir: FileSystem['readdir'] = (path) =>
     this.#do({ op: 'readdir', path }, () => this.context.inner.readdir(path));
 
-  stat: FileSystem['stat'] = (path) => this.#stat({ op: 'stat', path });
+  stat: FileSystem['stat'] = (path) =>
+    this.#do({ op: 'stat', path }, () => this.context.inner.stat(path));
 
-  lstat: FileSystem['lstat'] = (path) => this.#stat({ op: 'lstat', path });
+  lstat: FileSystem['lstat'] = (path) =>
+    this.#do({ op: 'lstat', path }, () => this.context.inner.lstat(path));
+
+  symlink: FileSystem['symlink'] = (target, path) =>
+    this.#do({ op: 'symlink', path }, async () => {
+      await this.context.inner.symlink(target, path);
+      this.#make(path, { what: 'link', target });
+    });
+
+  readlink: FileSystem['readlink'] = (path) =>
+    this.#do({ op: 'readlink', path }, () => this.context.inner.readlink(path));
+
+  realpath: FileSystem['realpath'] = (path) =>
+    this.#do({ op: 'realpath', path }, () => this.context.inner.realpath(path));
 
   chmod: FileSystem['chmod'] = (path, mode) =>
     this.#do({ op: 'chmod', path }, () => this.context.inner.chmod(path, mode));
 
-  #stat(call: DiskCall): Promise<FileStat> {
-    return this.#do(call, () => this.context.inner.stat(call.path));
-  }
-
-  #make(path: string, what: 'file' | 'folder'): number {
-    const inode = this.context.names.make(what);
-    this.context.record({ kind: 'make', inode, what });
+  #make(path: string, made: Made): number {
+    const inode = this.context.names.make(made);
+    this.context.record({ kind: 'make', inode, ...made });
     this.#name(path, inode);
     return inode;
   }
 
   #name(path: string, inode: number | undefined): void {
     const { names, record } = this.context;
-    const { folder, name } = names.place(path);
+    const { folder, name } = names.place(names.resolve(path));
     names.set(folder, name, inode);
     record({ kind: 'names', inode: folder, names: [[name, inode]] });
   }

@@ -1,6 +1,8 @@
+import type { Made } from './names.ts';
+
 /** What a process did to a disk, in the order in which it took effect. Inodes are numbers; 0 is `/`. */
 export type DiskEvent =
-  | { readonly kind: 'make'; readonly inode: number; readonly what: 'file' | 'folder' }
+  | (Made & { readonly kind: 'make'; readonly inode: number })
   /** What names of one folder stand for from now on: one change of that folder, all or nothing. */
   | { readonly kind: 'names'; readonly inode: number; readonly names: readonly NameChange[] }
   | { readonly kind: 'write'; readonly inode: number; readonly at: number; readonly bytes: Buffer }
@@ -30,16 +32,24 @@ interface Undone {
   readonly lost?: boolean;
 }
 
-export interface FileOnDisk {
+interface FileOnDisk {
   readonly what: 'file';
   /** Never changed in place: images share it. */
   durable: Buffer;
 }
 
-export interface FolderOnDisk {
+interface FolderOnDisk {
   readonly what: 'folder';
   durable: ReadonlyMap<string, number>;
 }
+
+/** Its text comes and goes with its name. */
+interface LinkOnDisk {
+  readonly what: 'link';
+  readonly target: string;
+}
+
+type OnDisk = FileOnDisk | FolderOnDisk | LinkOnDisk;
 
 const EMPTY = Buffer.alloc(0);
 
@@ -49,16 +59,14 @@ const EMPTY = Buffer.alloc(0);
  * anything durable, not even time.
  */
 export class Surface {
-  readonly inodes = new Map<number, FileOnDisk | FolderOnDisk>([
-    [0, { what: 'folder', durable: new Map() }],
-  ]);
+  readonly inodes = new Map<number, OnDisk>([[0, { what: 'folder', durable: new Map() }]]);
   pending: readonly Pending[] = [];
 
   /** `n`: which event it is, counted from 0. */
   apply(event: DiskEvent, n: number): void {
     switch (event.kind) {
       case 'make':
-        this.inodes.set(event.inode, blank(event.what));
+        this.inodes.set(event.inode, blank(event));
         break;
       case 'names':
       case 'write':
@@ -138,7 +146,9 @@ function remaining(older: Pending, newer: Pending): readonly Pending[] {
   return pieces.filter((piece) => piece.bytes.length > 0);
 }
 
-function blank(what: 'file' | 'folder'): FileOnDisk | FolderOnDisk {
+function blank(made: Made): OnDisk {
+  if (made.what === 'link') return { what: made.what, target: made.target };
+  const { what } = made;
   return what === 'file' ? { what, durable: EMPTY } : { what, durable: new Map() };
 }
 

@@ -65,6 +65,9 @@ export class RealIndex implements Side {
       stat: (path) => at(path).stat(path),
       lstat: (path) => at(path).lstat(path),
       chmod: (path, mode) => at(path).chmod(path, mode),
+      symlink: (target, path) => at(path).symlink(target, path),
+      readlink: (path) => at(path).readlink(path),
+      realpath: (path) => at(path).realpath(path),
     };
   }
 }

@@ -45,6 +45,9 @@ function portOf(disk: FileSystem): FileSystem {
     stat: (path) => disk.stat(path),
     lstat: (path) => disk.lstat(path),
     chmod: (path, mode) => disk.chmod(path, mode),
+    symlink: (target, path) => disk.symlink(target, path),
+    readlink: (path) => disk.readlink(path),
+    realpath: (path) => disk.realpath(path),
   };
 }
 

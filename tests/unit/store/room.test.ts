@@ -20,6 +20,9 @@ function boundOf(fs: FileSystem): FileSystem {
     stat: (path) => fs.stat(path),
     lstat: (path) => fs.lstat(path),
     chmod: (path, mode) => fs.chmod(path, mode),
+    symlink: (target, path) => fs.symlink(target, path),
+    readlink: (path) => fs.readlink(path),
+    realpath: (path) => fs.realpath(path),
   };
 }
 

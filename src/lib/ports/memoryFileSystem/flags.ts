@@ -6,6 +6,7 @@ export interface OpenFlags extends Access {
   readonly exclusive: boolean;
   readonly truncate: boolean;
   readonly folderOnly: boolean;
+  readonly noFollow: boolean;
 }
 
 const LETTERS: ReadonlySet<string> = new Set(
@@ -27,6 +28,7 @@ function fromNumber(flags: number): OpenFlags {
     exclusive: has(constants.O_EXCL),
     truncate: has(constants.O_TRUNC),
     folderOnly: has(constants.O_DIRECTORY),
+    noFollow: has(constants.O_NOFOLLOW),
   };
 }
 
@@ -45,5 +47,6 @@ function fromLetters(flags: string): OpenFlags {
     exclusive: flags.includes('x'),
     truncate: kind === 'w',
     folderOnly: false,
+    noFollow: false,
   };
 }

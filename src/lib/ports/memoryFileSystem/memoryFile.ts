@@ -1,5 +1,5 @@
 import type { FileHandle, FileStat } from '../fileSystem.ts';
-import { type Node, statOf } from './node.ts';
+import { type FileNode, type FolderNode, statOf } from './node.ts';
 import { closedError, systemError } from './systemError.ts';
 
 export interface Access {
@@ -11,11 +11,11 @@ export interface Access {
 
 /** An open file or folder. It goes on when its name is taken away. */
 export class MemoryFile implements FileHandle {
-  readonly #node: Node;
+  readonly #node: FileNode | FolderNode;
   readonly #access: Access;
   #closed = false;
 
-  constructor(node: Node, access: Access) {
+  constructor(node: FileNode | FolderNode, access: Access) {
     this.#node = node;
     this.#access = access;
   }
@@ -57,7 +57,7 @@ export class MemoryFile implements FileHandle {
     this.#closed = true;
   }
 
-  #open(syscall: string): Node {
+  #open(syscall: string): FileNode | FolderNode {
     if (this.#closed) throw closedError(syscall);
     return this.#node;
   }

@@ -1,14 +1,24 @@
+import { posix } from 'node:path';
 import type { FileStat } from '../fileSystem.ts';
 
 const CAPACITY_MIN = 256;
 const TYPE_FILE = 0o100000;
 const TYPE_FOLDER = 0o040000;
+const TYPE_LINK = 0o120000;
+/** The same for all disks in memory: `ino` tells them apart as well. */
+const DEVICE = 1;
 
-/** A file or folder apart from its names: it lives as long as a name or an open handle has it. */
-export type Node = FileNode | FolderNode;
+/** Something apart from its names: it lives as long as a name or an open handle has it. */
+export type Node = FileNode | FolderNode | LinkNode;
+
+// No two disks in memory have a number in common, as no two mounted ones have `dev` and `ino`.
+let numbers = 0;
 
 export class FileNode {
   readonly kind = 'file';
+  readonly ino = ++numbers;
+  /** How often it was changed, in place of a time: so no change is missed, and none depends on when. */
+  changes = 0;
   mode: number;
   size = 0;
   /** Zeros beyond `size`, so that growing shows no old bytes. */
@@ -23,6 +33,7 @@ export class FileNode {
     this.#reserve(end);
     this.#bytes.set(data, position);
     this.size = Math.max(this.size, end);
+    this.changes++;
   }
 
   read(into: Uint8Array, position: number): number {
@@ -36,6 +47,7 @@ export class FileNode {
     if (length === 0) this.#bytes = new Uint8Array(0);
     else if (length < this.size) this.#bytes.fill(0, length, this.size);
     this.size = length;
+    this.changes++;
   }
 
   /** Doubling makes a file that grows byte by byte cost what its size costs. */
@@ -49,12 +61,38 @@ export class FileNode {
 
 export class FolderNode {
   readonly kind = 'folder';
+  readonly ino = ++numbers;
+  changes = 0;
   mode: number;
   readonly size = 0;
-  readonly entries = new Map<string, Node>();
+  /** Where it has its name; of the root itself. */
+  parent: FolderNode = this;
+  readonly #entries = new Map<string, Node>();
 
   constructor(mode: number) {
     this.mode = mode;
+  }
+
+  get entries(): ReadonlyMap<string, Node> {
+    return this.#entries;
+  }
+
+  set(name: string, node: Node): void {
+    this.#entries.set(name, node);
+    if (node.kind === 'folder') node.parent = this;
+    this.changes++;
+  }
+
+  remove(name: string): void {
+    this.#entries.delete(name);
+    this.changes++;
+  }
+
+  /** From the root, without links. */
+  get path(): string {
+    if (this.parent === this) return '/';
+    const [name = ''] = [...this.parent.entries].find(([, node]) => node === this) ?? [];
+    return posix.join(this.parent.path, name);
   }
 
   /** Whether `node` is this folder or somewhere below it. */
@@ -65,14 +103,35 @@ export class FolderNode {
   }
 }
 
+/** A symbolic link: a text, which may lead somewhere. */
+export class LinkNode {
+  readonly kind = 'link';
+  readonly ino = ++numbers;
+  readonly changes = 0;
+  mode = 0o777;
+  readonly target: string;
+
+  constructor(target: string) {
+    this.target = target;
+  }
+
+  get size(): number {
+    return Buffer.byteLength(this.target);
+  }
+}
+
+const TYPES = { file: TYPE_FILE, folder: TYPE_FOLDER, link: TYPE_LINK };
+
 /** How it is now: later changes do not show. */
-export function statOf(node: Node): FileStat {
-  const isFile = node.kind === 'file';
+export function statOf({ kind, size, mode, ino, changes }: Node): FileStat {
   return {
-    size: node.size,
-    mode: (isFile ? TYPE_FILE : TYPE_FOLDER) | node.mode,
-    isFile: () => isFile,
-    isDirectory: () => !isFile,
-    isSymbolicLink: () => false,
+    size,
+    mode: TYPES[kind] | mode,
+    dev: DEVICE,
+    ino,
+    mtimeMs: changes,
+    isFile: () => kind === 'file',
+    isDirectory: () => kind === 'folder',
+    isSymbolicLink: () => kind === 'link',
   };
 }

@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 
-type Code = 'EBADF' | 'EEXIST' | 'EINVAL' | 'EISDIR' | 'ENOENT' | 'ENOTDIR' | 'ENOTEMPTY' | 'EPERM';
+type Code =
+  'EBADF' | 'EEXIST' | 'EINVAL' | 'EISDIR' | 'ELOOP' | 'ENOENT' | 'ENOTDIR' | 'ENOTEMPTY' | 'EPERM';
 
 const REASONS = getSystemErrorMap();
 

@@ -11,6 +11,8 @@ import * as disk from './FileOperationService/disk.ts';
 import { Folders } from './FileOperationService/folders.ts';
 import { FolderSyncs } from './FileOperationService/folderSyncs.ts';
 import { guard, guardRead, readError } from './FileOperationService/guard.ts';
+import { FileLinks } from './FileOperationService/links.ts';
+import { FileNames } from './FileOperationService/names.ts';
 import { FileParts } from './FileOperationService/parts.ts';
 import { FilePermissions } from './FileOperationService/permissions.ts';
 import { Removals } from './FileOperationService/removals.ts';
@@ -18,7 +20,9 @@ import * as several from './FileOperationService/several.ts';
 import { type StageOptions, StagedFile } from './FileOperationService/stagedFile.ts';
 import * as streams from './FileOperationService/streams.ts';
 import * as temporaries from './FileOperationService/temporaries.ts';
+import { FileTree } from './FileOperationService/tree.ts';
 import { changeOf, Turns } from './FileOperationService/turns.ts';
+import { FileWatch } from './FileOperationService/watch.ts';
 import { type LockFile, lockFile } from './lock.ts';
 import { systemCode } from './storageError.ts';
 
@@ -59,6 +63,14 @@ export class FileOperationService {
   /** Partial updates. */
   readonly parts: FileParts;
   readonly permissions: FilePermissions;
+  /** What is below a folder. */
+  readonly tree: FileTree;
+  /** Symbolic links, and paths that stay in a folder. */
+  readonly links: FileLinks;
+  /** Names that every system takes. */
+  readonly names: FileNames;
+  /** What changes below a folder. */
+  readonly watch: FileWatch;
   readonly #disk: disk.Disk;
   readonly #clock: Clock;
   readonly #lockFile: LockFile;
@@ -85,6 +97,10 @@ export class FileOperationService {
     this.checksums = new FileChecksums(this.#disk, this.#turns, this);
     this.parts = new FileParts(this.#disk, this.#turns);
     this.permissions = new FilePermissions(this.#disk, this.#turns);
+    this.tree = new FileTree(fs);
+    this.links = new FileLinks(this.#disk, this.#turns);
+    this.names = new FileNames(this.#disk);
+    this.watch = new FileWatch(fs, this.#clock, this.tree);
   }
 
   /**

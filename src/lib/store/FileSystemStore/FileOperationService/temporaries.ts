@@ -3,10 +3,14 @@ import { type FileHandle, type FileSystem, OPEN } from '../../../ports/fileSyste
 import { systemCode } from '../storageError.ts';
 import type { Disk } from './disk.ts';
 
-/** `tmp`: not yet under its name. `old`: kept for a rollback. `undo`: says what to roll back. */
-export type TemporaryKind = 'tmp' | 'old' | 'undo';
+/**
+ * `tmp`: not yet under its name. `old`: kept for a rollback. `undo`: says what to roll back. `prob\u00e9`:
+ * asks the disk which names it takes for one.
+ */
+export type TemporaryKind = 'tmp' | 'old' | 'undo' | 'prob\u00e9';
 
-const PATTERN = /^\.holdfast-[0-9a-f]{24}\.(tmp|old|undo)$/;
+// A disk may keep the last one with its accent apart.
+const PATTERN = /^\.holdfast-[0-9a-f]{24}\.(tmp|old|undo|prob(?:\u00e9|e\u0301))$/;
 const TRIES_MAX = 8;
 
 /** A fresh name of ours beside `path`; only such names are ever cleaned up. */
@@ -70,7 +74,7 @@ export async function cleanUp(fs: FileSystem, folder: string, how: CleanUp): Pro
     const isOurs = temporaryKind(name) !== undefined;
     if (!isOurs && !how.recursive) continue;
     const stat = await fs.lstat(path);
-    if (isOurs && stat.isFile()) {
+    if (isOurs && (stat.isFile() || stat.isSymbolicLink())) {
       await fs.unlink(path);
       removed++;
     } else if (how.recursive && stat.isDirectory()) {
