@@ -70,6 +70,21 @@ describe('an index that nobody closed in order', () => {
     expect(open).toThrow(IndexUnusable);
   });
 
+  // Found by HOLDFAST_SEED=21261132, as a torn sector in the schema: SQLite calls it "too big", not corrupt.
+  test('is refused when a row says that it is longer than SQLite allows', async () => {
+    makeIndex();
+    const bytes = await readFile(path);
+    const [payloadSize, rowId, header] = [2, 1, 7];
+    const cell = bytes.lastIndexOf('tablemetameta') - header - rowId - payloadSize;
+    expect(cell).toBeGreaterThan(0);
+    // Length of the row, its number, length of its header, type of its first column: a text of 1 GiB.
+    const types = [0x0b, 0x87, 0xff, 0xff, 0xff, 0x7f];
+    Buffer.from([0x87, 0xff, 0xff, 0xff, 0x7f, 1, ...types]).copy(bytes, cell);
+    await writeFile(path, bytes);
+    expect(open).toThrow(IndexUnusable);
+    expect(open).toThrow('too big');
+  });
+
   test.each([
     ['a position that is another', 'UPDATE meta SET position = 3'],
     ['a checkpoint that is another', 'UPDATE meta SET checkpoint = 2'],

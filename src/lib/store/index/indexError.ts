@@ -7,10 +7,19 @@ export class IndexUnusable extends StoreError {
   }
 }
 
-/** SQLite's primary result codes, https://www.sqlite.org/rescode.html. */
-const SQLITE = { error: 1, corrupt: 11, full: 13, schema: 17, notDatabase: 26 } as const;
+const FULL = 13;
 /** An extended code: the file ends where a page should be. */
 const SHORT_READ = 522;
+/**
+ * SQLite's primary result codes, https://www.sqlite.org/rescode.html, that tell of the machine or of the
+ * caller. Every other one can come from a damaged file: "string or blob too big" from a length, "constraint"
+ * from a key.
+ */
+const NOT_OF_THE_FILE: ReadonlySet<number> = new Set([
+  0 /* none of SQLite's */, 3 /* PERM */, 5 /* BUSY */, 6 /* LOCKED */, 7 /* NOMEM */,
+  8 /* READONLY */, 9 /* INTERRUPT */, 10 /* IOERR */, 14 /* CANTOPEN */, 15 /* PROTOCOL */,
+  21 /* MISUSE */, 22 /* NOLFS */, 23 /* AUTH */,
+]);
 
 /** What a failure inside SQLite means for the store. */
 export function indexError(error: unknown): StoreError {
@@ -18,18 +27,15 @@ export function indexError(error: unknown): StoreError {
   if (isOutOfRange(error))
     return new IndexUnusable('it holds a number that was never written', error);
   const code = resultCode(error);
+  const primary = code & 0xff;
   const message = error instanceof Error ? error.message : String(error);
-  switch (code === SHORT_READ ? SQLITE.corrupt : code & 0xff) {
-    case SQLITE.full:
-      return new StoreError('STORAGE_FULL', `the disk is full: ${message}`, { cause: error });
-    case SQLITE.error:
-    case SQLITE.schema:
-    case SQLITE.corrupt:
-    case SQLITE.notDatabase:
-      return new IndexUnusable(message, error);
-    default:
-      return new StoreError('STORAGE_FAILED', `the index failed: ${message}`, { cause: error });
+  if (primary === FULL) {
+    return new StoreError('STORAGE_FULL', `the disk is full: ${message}`, { cause: error });
   }
+  if (NOT_OF_THE_FILE.has(primary) && code !== SHORT_READ) {
+    return new StoreError('STORAGE_FAILED', `the index failed: ${message}`, { cause: error });
+  }
+  return new IndexUnusable(message, error);
 }
 
 function resultCode(error: unknown): number {
