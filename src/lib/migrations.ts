@@ -33,7 +33,7 @@ export type {
   MigrationFunction,
   MigrationPart,
 } from './migrations/migration.ts';
-export { OWN_MIGRATIONS, PARTITION_COMMITS } from './migrations/own.ts';
+export { EVENT_BLOCK, OWN_MIGRATIONS, PARTITION_COMMITS } from './migrations/own.ts';
 export type * from './migrations/results.ts';
 export { describeDifference, type SchemaDifference } from './migrations/schemaRecord.ts';
 

@@ -67,6 +67,30 @@ describe.each(DIALECTS)('a store in %s', (dialect) => {
     ]);
   });
 
+  test('lists no events past one that is gone, and verify says how many are [ST-1]', async () => {
+    await store.runs.create({ id: 'a', workflow: 'w' });
+    for (let n = 1; n <= 30; n++) await store.events.append('a', { type: 'e', payload: n });
+    await db.query("DELETE FROM holdfast_events WHERE run_id = 'a' AND seq IN (12, 30)");
+    const list = (after: number, limit: number) => store.events.list('a', { after, limit });
+    expect((await list(12, 16)).items).toHaveLength(16);
+    await expect(list(12, 17)).rejects.toMatchObject({ code: 'DATA_CORRUPT', id: 'a' });
+    await expect(list(0, 12)).rejects.toMatchObject({ code: 'DATA_CORRUPT', id: 'a' });
+    expect((await store.verify()).findings).toContainEqual({
+      code: 'DATA_CORRUPT',
+      file: 'a',
+      message: 'holdfast_events lacks events of run a after number 0: 2',
+    });
+  });
+
+  test('verify finds events that are of no run', async () => {
+    await store.runs.create({ id: 'a', workflow: 'w' });
+    await store.events.append('a', { type: 'e' });
+    await db.query("UPDATE holdfast_runs SET last_seq = 0 WHERE id = 'a'");
+    expect((await store.verify()).findings).toMatchObject([
+      { file: 'holdfast_events', message: 'events of no run: 1' },
+    ]);
+  });
+
   test('asks for the one event whose key is used again, however many were before [EM-1]', async () => {
     await store.runs.create({ id: 'r', workflow: 'w' });
     const wanted = jest.spyOn(RunReader.prototype, 'eventsByKey');

@@ -132,6 +132,17 @@ describe.each(DIALECTS)('the log of %s', (dialect) => {
       expect(await collect(store.events.list('r'))).toMatchObject([{ seq: 1, payload: 5 }]);
     });
 
+    test('takes all of them along with their run, however many there are', async () => {
+      await store.runs.create({ id: 'r', workflow: 'w' });
+      await store.runs.create({ id: 'other', workflow: 'w' });
+      for (let n = 1; n <= 20; n++) await append(n);
+      await store.events.append('other', { type: 'e' });
+      await store.runs.delete('r');
+      expect(await count('holdfast_events')).toBe(1);
+      expect(await count('holdfast_deleted_events')).toBe(20);
+      expect((await store.verify()).findings).toEqual([]);
+    });
+
     test('forgets those of deleted runs when the log is trimmed', async () => {
       await store.runs.create({ id: 'r', workflow: 'w' });
       await append(1);

@@ -2,6 +2,7 @@ import type { Migration } from './migration.ts';
 import { STORE } from './own/store.ts';
 
 export { PARTITION_COMMITS } from './own/logPartitions.ts';
+export { EVENT_BLOCK } from './own/store.ts';
 
 /** Where Holdfast counts its own migrations; those of a program have a table of their own. */
 export const OWN_TABLE = 'holdfast_schema';

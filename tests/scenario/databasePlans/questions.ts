@@ -112,13 +112,24 @@ const READS: readonly Question[] = [
   { name: 'steps.list', rowsMax: 10, ask: ({ steps }) => steps.list(runId(6)) },
   { name: 'steps.get', rowsMax: 10, ask: ({ steps }) => steps.get(runId(7), 's1') },
   { name: 'artifacts.list', rowsMax: 10, ask: ({ artifacts }) => artifacts.list(runId(8)) },
-  { name: 'events.list', rowsMax: PAGE, ask: ({ events }) => events.list(BUSY) },
+  {
+    name: 'events.list',
+    sqliteIndex: 'holdfast_events_by_block',
+    rowsMax: PAGE,
+    ask: ({ events }) => events.list(BUSY),
+  },
   {
     name: 'events.list({ after })',
+    sqliteIndex: 'holdfast_events_by_block',
     rowsMax: PAGE,
     ask: ({ events }) => events.list(BUSY, { after: 5_000 }),
   },
-  { name: 'events.tail', rowsMax: 2 * PAGE, ask: ({ events }) => firstOf(events.tail(BUSY)) },
+  {
+    name: 'events.tail',
+    sqliteIndex: 'holdfast_events_by_block',
+    rowsMax: 2 * PAGE,
+    ask: ({ events }) => firstOf(events.tail(BUSY)),
+  },
 ];
 
 export const RETAGGING: Question = {

@@ -32,7 +32,7 @@ export async function sqliteFaults(
 /** A sort of what one run has, or of what a parameter holds, is bounded by that. */
 function isOfOneRun(plan: readonly string[]): boolean {
   const searches = plan.filter((detail) => detail.startsWith('SEARCH '));
-  return searches.every((detail) => /\((run_id|id)=\?/.test(detail));
+  return searches.every((detail) => /\((<expr>=\? AND run_id|run_id|id)=\?/.test(detail));
 }
 
 /** By alias and by name. */

@@ -20,6 +20,13 @@ const TYPES = {
   },
 } as const;
 
+/** So many numbers of events, and all runs that have come as far, stand beside each other in SQLite. */
+export const EVENT_BLOCK = 8;
+
+const EVENT_BLOCKS = `CREATE UNIQUE INDEX holdfast_events_by_block
+  ON holdfast_events (seq / ${EVENT_BLOCK}, run_id, seq);
+`;
+
 /**
  * The tables of a database store. Rows are JSON text as in a journal, never `jsonb`, which would
  * change numbers and refuse `\\u0000`; the columns that filters look at stand beside it. Times are
@@ -31,6 +38,8 @@ function schemaOf(dialect: Dialect): string {
   const partitioned = dialect === 'postgres' ? ' PARTITION BY RANGE (position)' : '';
   // Rows that change often find room beside them, and no index needs to know.
   const roomy = dialect === 'postgres' ? ' WITH (fillfactor = 70)' : '';
+  const eventKey = dialect === 'postgres' ? ',\n  PRIMARY KEY (run_id, seq)' : '';
+  const eventBlocks = dialect === 'postgres' ? '' : EVENT_BLOCKS;
   const tables = `
 CREATE TABLE holdfast_store (
   only_row ${number} PRIMARY KEY CHECK (only_row = 1),
@@ -147,10 +156,9 @@ CREATE TABLE holdfast_events (
   seq ${number} NOT NULL,
   position ${number} NOT NULL,
   key ${text},
-  data ${text} NOT NULL,
-  PRIMARY KEY (run_id, seq)
+  data ${text} NOT NULL${eventKey}
 );
-CREATE UNIQUE INDEX holdfast_events_by_key ON holdfast_events (run_id, key) WHERE key IS NOT NULL;
+${eventBlocks}CREATE UNIQUE INDEX holdfast_events_by_key ON holdfast_events (run_id, key) WHERE key IS NOT NULL;
 CREATE TABLE holdfast_deleted_events (
   position ${number} NOT NULL,
   run_id ${text} NOT NULL,
@@ -214,7 +222,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
   ('holdfast_artifact_parents', 'sqlite_autoindex_holdfast_artifact_parents_1',
     '100000 100 10 5 1'),
   ('holdfast_artifact_parents', 'holdfast_artifact_parents_by_artifact', '100000 2'),
-  ('holdfast_events', 'sqlite_autoindex_holdfast_events_1', '1000000 20 1'),
+  ('holdfast_events', 'holdfast_events_by_block', '1000000 10000 8 1'),
   ('holdfast_events', 'holdfast_events_by_key', '1000000 20 1');
 ANALYZE sqlite_schema;`;
 

@@ -2,6 +2,7 @@ import type { Database, Queryable } from '../../db.ts';
 import { isStoreError, StoreError } from '../../errors.ts';
 import type { Change } from '../../model/change.ts';
 import { eventFromJson } from '../../model/text.ts';
+import { isSameEvent } from './eventSql.ts';
 import { changesFromJson, type EventReference } from './logText.ts';
 import { attempt, type CheckedPage, DELETED_EVENTS, EVENTS, parseRow } from './rows.ts';
 import { faultOfChanges } from './shapes.ts';
@@ -121,7 +122,7 @@ export class LogReader {
            JOIN json_each($2) r ON r.key = p.key JOIN json_each($3) s ON s.key = p.key) AS w`;
     const arm = (table: string, isDeleted: number) =>
       `SELECT e.position, e.run_id, e.seq, e.data, ${isDeleted} AS is_deleted
-         FROM ${from} JOIN ${table} e ON e.run_id = w.run_id AND e.seq = w.seq AND e.position = w.position`;
+         FROM ${from} JOIN ${table} e ON ${isSameEvent(this.#db.dialect, 'e', 'w')}`;
     const lists = (['position', 'run_id', 'seq'] as const)
       .map((column) => wanted.map((event) => event[column]))
       .map((list) => (isList ? list : JSON.stringify(list)));

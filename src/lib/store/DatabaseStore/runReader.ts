@@ -1,9 +1,10 @@
 import type { Database, Dialect, Queryable } from '../../db.ts';
-import { isStoreError } from '../../errors.ts';
+import { isStoreError, StoreError } from '../../errors.ts';
 import type { EventRow, RunRow } from '../../model/entities.ts';
 import { EMPTY_RUN } from '../../model/represent.ts';
 import { RunState } from '../../model/runState.ts';
 import { artifactFromJson, eventFromJson, runFromJson, stepFromJson } from '../../model/text.ts';
+import { eventPage } from './eventSql.ts';
 import { ARTIFACTS, attempt, type CheckedPage, EVENTS, parseRow, RUNS, STEPS } from './rows.ts';
 import type { CachedRun } from './runCache.ts';
 
@@ -21,6 +22,22 @@ const HEAD_ROW = 3;
 
 /** Events that are checked at a time. */
 const CHECKED = 100;
+
+/** Some events of a run as they are kept, of those after `after`. */
+interface EventPage {
+  readonly texts: readonly string[];
+  readonly after: number;
+  /** The run has counted them, and they are not there. */
+  readonly missing: number;
+  /** Where the page ends, unless it is the last one. */
+  readonly last: number | undefined;
+}
+
+/** `bytes`: in UTF-16 units. */
+export interface CheckedEvents extends CheckedPage {
+  readonly events: number;
+  readonly bytes: number;
+}
 
 interface EventColumns {
   readonly run_id: string;
@@ -88,34 +105,48 @@ export class RunReader {
     return loaded;
   }
 
-  /** The events after `after`, ascending, at most `limit`; `undefined` when there is no such run. */
+  /**
+   * The events after `after`, ascending, at most `limit`; `undefined` when there is no such run.
+   * `DATA_CORRUPT` when one of them is not there.
+   */
   async events(
     runId: string,
     after: number,
     limit: number,
   ): Promise<readonly EventRow[] | undefined> {
-    const { rows } = await this.#db.query<{ data: string | null }>(
-      // The run comes first. Joined to it, PostgreSQL would read and sort all of its events.
-      `SELECT 0 AS seq, NULL AS data FROM holdfast_runs WHERE id = $1
-       UNION ALL SELECT seq, data FROM (SELECT seq, data FROM holdfast_events
-         WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3) AS page
-       ORDER BY seq`,
-      [runId, after, limit],
-    );
-    if (rows.length === 0) return undefined;
-    return rows.flatMap(({ data }) => (data === null ? [] : eventOf(data, runId)));
+    const page = await this.#eventPage(runId, after, limit);
+    if (page === undefined) return undefined;
+    if (page.missing > 0) throw missingEvents(runId, page);
+    return page.texts.map((text) => eventOf(text, runId));
   }
 
-  /** What is wrong with some events after `after`. */
-  async checkEvents(runId: string, after: number): Promise<CheckedPage> {
-    const sql = `SELECT seq, data FROM holdfast_events
-      WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT ${CHECKED}`;
-    type Columns = { readonly seq: number; readonly data: string };
-    const { rows } = await this.#db.query<Columns>(sql, [runId, after]);
-    const faults = rows
-      .map(({ data }) => attempt(() => eventOf(data, runId)))
+  /** What is wrong with some events after `after`; of a run that is gone, nothing. */
+  async checkEvents(runId: string, after: number): Promise<CheckedEvents> {
+    const page = await this.#eventPage(runId, after, CHECKED);
+    if (page === undefined) return { faults: [], last: undefined, events: 0, bytes: 0 };
+    const { texts, missing, last } = page;
+    const faults = texts
+      .map((text) => attempt(() => eventOf(text, runId)))
       .filter((event) => isStoreError(event));
-    return { faults, last: rows.at(-1)?.seq };
+    if (missing > 0) faults.push(missingEvents(runId, page));
+    const bytes = texts.reduce((sum, { length }) => sum + length, 0);
+    return { faults, last, events: texts.length, bytes };
+  }
+
+  async #eventPage(runId: string, after: number, limit: number): Promise<EventPage | undefined> {
+    type Columns = { readonly seq: number; readonly data: string | null };
+    const sql = eventPage(this.#dialect);
+    const { rows } = await this.#db.query<Columns>(sql, [runId, after, limit]);
+    const [run, ...events] = rows;
+    if (run === undefined) return undefined;
+    const end = Math.min(after + limit, run.seq);
+    const inside = events.filter(({ seq }) => seq <= end);
+    return {
+      texts: inside.flatMap(({ data }) => data ?? []),
+      after,
+      missing: Math.max(0, end - after) - inside.length,
+      last: end < run.seq ? end : undefined,
+    };
   }
 
   async eventsByKey(
@@ -175,6 +206,11 @@ function placed(run: CachedRun, { kind, head, created_position, last_seq }: Stat
   if (kind !== 0) return run;
   run.state.lastSeq = last_seq;
   return { ...run, head, createdPosition: created_position };
+}
+
+function missingEvents(id: string, { after, missing }: EventPage): StoreError {
+  const message = `${EVENTS.name} lacks events of run ${id} after number ${after}: ${missing}`;
+  return new StoreError('DATA_CORRUPT', message, { id });
 }
 
 function eventOf(text: string, runId: string, table = EVENTS): EventRow {

@@ -1,5 +1,6 @@
 import { type Database, type Queryable, queryEach } from '../../db.ts';
 import type { Batch } from './batch.ts';
+import { eventsOfRuns } from './eventSql.ts';
 import type { BatchOutcome, CommitLog } from './log.ts';
 
 const HEAD = 'SELECT position, max(at_ms, $1) AS at_ms FROM holdfast_log_head';
@@ -55,10 +56,14 @@ const WRITES: readonly Write[] = [
     (rows) =>
       `INSERT INTO holdfast_deleted_events (position, run_id, seq, data)
        SELECT position, run_id, seq, data FROM holdfast_events
-       WHERE run_id IN (SELECT run FROM ${rows})
+       WHERE rowid IN ${eventsOfRuns(rows)}
          AND position >= (SELECT min(position) FROM holdfast_changes)`,
   ),
-  write('deletions', ['run'], (rows) => deletionFrom('holdfast_events', 'run_id', rows)),
+  write(
+    'deletions',
+    ['run'],
+    (rows) => `DELETE FROM holdfast_events WHERE rowid IN ${eventsOfRuns(rows)}`,
+  ),
   write('deletions', ['run'], (rows) => deletionFrom('holdfast_steps', 'run_id', rows)),
   ...['texts', 'numbers', 'parents'].map((facts) =>
     write(
