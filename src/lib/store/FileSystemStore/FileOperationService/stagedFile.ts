@@ -81,9 +81,11 @@ export class StagedFile implements AsyncDisposable {
     const handle = this.#opened();
     const bytes = toBytes(chunk);
     await this.#orDiscard(async () => {
-      await writeWhole(handle, bytes, this.#bytes);
-      this.#bytes += bytes.length;
+      const written = writeWhole(handle, bytes, this.#bytes);
+      // While the bytes are on their way: both take about as long.
       this.#hash?.update(bytes);
+      await written;
+      this.#bytes += bytes.length;
     });
   }
 

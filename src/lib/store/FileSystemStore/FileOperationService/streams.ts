@@ -23,7 +23,7 @@ export interface ReadStreamOptions {
   readonly start?: number | undefined;
   /** The byte after the last one. Default: the end of the file. */
   readonly end?: number | undefined;
-  /** Bytes of one chunk, and of memory in use. Default 64 KiB. */
+  /** Bytes of one chunk; two are in memory. Default 64 KiB. */
   readonly chunkBytes?: number | undefined;
   /** Looked at before each chunk: `ABORTED`. */
   readonly signal?: AbortSignal | undefined;
@@ -116,17 +116,25 @@ export async function* readChunks(
   const { start = 0, end = Infinity, signal, onProgress } = options;
   const chunkBytes = Math.max(1, options.chunkBytes ?? CHUNK_BYTES);
   const handle = await fs.open(path, OPEN.read);
+  const read = async (at: number): Promise<Uint8Array> => {
+    const chunk = Buffer.allocUnsafe(Math.max(0, Math.min(chunkBytes, end - at)));
+    return chunk.subarray(0, await readFully(handle, chunk, at));
+  };
+  // One ahead: the disk brings the next chunk while the reader is at work on this one.
+  let ahead = read(start);
   try {
-    for (let at = start; at < end;) {
+    for (let at = start; ;) {
       if (signal?.aborted === true) throw aborted(signal);
-      const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, end - at));
-      const length = await readFully(handle, chunk, at);
-      if (length > 0) yield chunk.subarray(0, length);
-      at += length;
-      if (length > 0) onProgress?.(at - start);
-      if (length < chunk.length) return;
+      const chunk = await ahead;
+      if (chunk.length === 0) return;
+      at += chunk.length;
+      ahead = read(at);
+      yield chunk;
+      onProgress?.(at - start);
     }
   } finally {
+    // Whoever stops here does not want to know what became of it.
+    await attempt(() => ahead);
     await handle.close();
   }
 }
