@@ -7,8 +7,6 @@ import type { Hunt } from './mutant.ts';
 
 export interface HuntOrder extends Hunt {
   readonly seed: number;
-  /** How many of the states are examined. Default: 1, all. */
-  readonly share?: number;
 }
 
 export interface HuntReport {

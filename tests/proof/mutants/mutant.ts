@@ -10,6 +10,8 @@ export interface Hunt {
   readonly tearsMax?: number;
   /** As for `exploreCrashes`. Default: 0. */
   readonly secondShare?: number;
+  /** How many of the states are examined; of a fault that shows in many. Default: 1, all. */
+  readonly share?: number;
   /** With the index in a real SQLite file. Default: false. */
   readonly realIndex?: boolean;
 }

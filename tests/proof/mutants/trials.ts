@@ -83,7 +83,7 @@ function union(mutants: readonly Mutant[]): readonly Hunt[] {
   const hunts = new Map<string, Hunt>();
   for (const { hunt } of mutants) {
     if (hunt === 'damage') continue;
-    const { workloads, rounds: _, ...way } = hunt;
+    const { workloads, rounds: _rounds, share: _share, ...way } = hunt;
     const key = JSON.stringify(way);
     const before = hunts.get(key)?.workloads ?? [];
     hunts.set(key, { ...way, workloads: [...new Set([...before, ...workloads])] });

@@ -22,7 +22,7 @@ export const INDEX: readonly Mutant[] = [
         'index.stamp(journal.durable, journal.durable);',
       ),
     ],
-    hunt: { workloads: [REMOVALS], realIndex: true },
+    hunt: { workloads: [REMOVALS], realIndex: true, share: 0.1 },
   },
   {
     name: 'stamps the index with commits that it does not hold',
@@ -35,14 +35,14 @@ export const INDEX: readonly Mutant[] = [
         'this.#index.stamp(this.#durable() + 1);',
       ),
     ],
-    hunt: { workloads: [REMOVALS], realIndex: true },
+    hunt: { workloads: [REMOVALS], realIndex: true, share: 0.1 },
   },
   {
     name: 'takes an index that the log cannot bring up to date',
     rule: 'index',
     breaks: ['the store opens'],
     edits: [edit('openIndex.ts', 'if (index.checkpoint >= oldest) return index;', 'return index;')],
-    hunt: { workloads: [REMOVALS], realIndex: true },
+    hunt: { workloads: [REMOVALS], realIndex: true, share: 0.1 },
   },
   {
     name: 'does not look whether its index is torn',

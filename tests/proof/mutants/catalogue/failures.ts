@@ -56,7 +56,7 @@ export const FAILURES: readonly Mutant[] = [
         });`,
       ),
     ],
-    hunt: { workloads: ['a sync that fails and marks the pages clean'], rounds: 24 },
+    hunt: { workloads: ['a sync that fails and marks the pages clean'], rounds: 48, share: 0.25 },
   },
   {
     name: 'goes on with what is queued after a failed write',
